@@ -1,0 +1,175 @@
+"""Where this installation lives and listens: the only module that reads the environment.
+
+Belongs here: paths under the home, ports, URLs, the as-of time, secrets by name. Does not belong here: what a company
+decides and reviews (sources, destinations, rules): that is `config/`, read by `headwater.configuration`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from headwater.errors import ConfigError, UsageError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Paths, ports and URLs of one installation. Make one with `load_settings`; everything else is derived."""
+
+    home: Path
+    config_dir: Path
+    lake_url: str
+    redis_url: str | None = None
+    host: str = "127.0.0.1"
+    collector_port: int = 8080
+    api_port: int = 8090
+    sandbox_port: int = 8070
+    dagster_port: int = 3000
+    as_of: datetime | None = None
+
+    @property
+    def log_dir(self) -> Path:
+        return self.home / "log"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def warehouse_read(self) -> Path:
+        return self.home / "warehouse.read.duckdb"
+
+    @property
+    def redis_dir(self) -> Path:
+        return self.home / "redis"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @property
+    def dlt_dir(self) -> Path:
+        return self.home / "dlt"
+
+    @property
+    def inbox(self) -> Path:
+        """Drop folder: `inbox/<source>/<file>` is landed into the lake as it came."""
+        return self.home / "inbox"
+
+    @property
+    def imports_dir(self) -> Path:
+        return self.home / "imports"
+
+    @property
+    def sandbox_dir(self) -> Path:
+        return self.home / "sandbox"
+
+    @property
+    def logs_dir(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def dbt_dir(self) -> Path:
+        """dbt's target and log folders, so that two homes never share them."""
+        return self.home / "dbt"
+
+    @property
+    def collector_url(self) -> str:
+        return f"http://{self.host}:{self.collector_port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://{self.host}:{self.sandbox_port}"
+
+    def environment(self) -> dict[str, str]:
+        """The variables that make a child process see the same installation."""
+        values = {
+            "HEADWATER_HOME": str(self.home),
+            "HEADWATER_CONFIG": str(self.config_dir),
+            "HEADWATER_LAKE": self.lake_url,
+            "HEADWATER_COLLECTOR_PORT": str(self.collector_port),
+            "HEADWATER_API_PORT": str(self.api_port),
+            "HEADWATER_SANDBOX_PORT": str(self.sandbox_port),
+            "HEADWATER_DAGSTER_PORT": str(self.dagster_port),
+            "SANDBOX_URL": os.environ.get("SANDBOX_URL", self.sandbox_url),
+            "DAGSTER_HOME": str(self.dagster_home),
+        }
+        if self.redis_url:
+            values["REDIS_URL"] = self.redis_url
+        if self.as_of:
+            values["HEADWATER_AS_OF"] = self.as_of.isoformat(sep=" ")
+        return {**os.environ, **values}
+
+
+def load_settings(home: str | Path | None = None, config: str | Path | None = None, **overrides: object) -> Settings:
+    """Settings from arguments first, then the environment, then the defaults.
+
+    Args:
+        home: state folder; default `HEADWATER_HOME`, else `var/` of the checkout.
+        config: config folder; default `HEADWATER_CONFIG`, else `config/` of the checkout.
+        overrides: any other field of `Settings`; `None` means «not given».
+
+    Raises:
+        UsageError: a port or the as-of time cannot be read.
+    """
+    env = os.environ
+    home_path = Path(home or env.get("HEADWATER_HOME") or CHECKOUT / "var").expanduser().absolute()
+    config_path = Path(config or env.get("HEADWATER_CONFIG") or CHECKOUT / "config").expanduser().absolute()
+    settings = Settings(
+        home=home_path,
+        config_dir=config_path,
+        lake_url=env.get("HEADWATER_LAKE") or str(home_path / "lake"),
+        redis_url=env.get("REDIS_URL") or None,
+        collector_port=_port("HEADWATER_COLLECTOR_PORT", 8080),
+        api_port=_port("HEADWATER_API_PORT", 8090),
+        sandbox_port=_port("HEADWATER_SANDBOX_PORT", 8070),
+        dagster_port=_port("HEADWATER_DAGSTER_PORT", 3000),
+        as_of=parse_as_of(env["HEADWATER_AS_OF"]) if env.get("HEADWATER_AS_OF") else None,
+    )
+    given = {key: value for key, value in overrides.items() if value is not None}
+    return replace(settings, **given)  # type: ignore[arg-type]
+
+
+def parse_as_of(text: str) -> datetime:
+    """An ISO 8601 date or time as UTC without an offset.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"The as-of time «{text}» is not an ISO 8601 date or time.") from error
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def interpolate(text: str, where: str = "config") -> str:
+    """Replace `${NAME}` and `${NAME:-default}` by the environment's values.
+
+    Raises:
+        ConfigError: a variable without default is not set; the message names it and `where`.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match.group(1), match.group(2)
+        found = os.environ.get(name) or default
+        if found is None:
+            raise ConfigError(f"{where} needs the environment variable {name}, which is not set.")
+        return found
+
+    return _VARIABLE.sub(value, text)
+
+
+def _port(name: str, default: int) -> int:
+    text = os.environ.get(name)
+    if not text:
+        return default
+    if not text.isdigit() or not 0 <= int(text) <= 65535:
+        raise UsageError(f"{name}={text} is not a port number (0 to 65535).")
+    return int(text)
