@@ -6,6 +6,7 @@ decides and reviews (sources, destinations, rules): that is `config/`, read by `
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass, replace
@@ -107,23 +108,35 @@ class Settings:
         return {**os.environ, **values}
 
 
-def load_settings(home: str | Path | None = None, config: str | Path | None = None, **overrides: object) -> Settings:
+def load_settings(
+    home: str | Path | None = None,
+    config: str | Path | None = None,
+    *,
+    default_home: str | Path | None = None,
+    default_config: str | Path | None = None,
+    **overrides: object,
+) -> Settings:
     """Settings from arguments first, then the environment, then the defaults.
 
     Args:
-        home: state folder; default `HEADWATER_HOME`, else `var/` of the checkout.
-        config: config folder; default `HEADWATER_CONFIG`, else `config/` of the checkout.
+        home: state folder; default `HEADWATER_HOME`, else `default_home`, else `var/` of the checkout.
+        config: config folder; default `HEADWATER_CONFIG`, else `default_config`, else the one that this home was last
+            run with, else `config/` of the checkout.
+        default_home: see `home`.
+        default_config: see `config`.
         overrides: any other field of `Settings`; `None` means «not given».
 
     Raises:
         UsageError: a port or the as-of time cannot be read.
     """
     env = os.environ
-    home_path = Path(home or env.get("HEADWATER_HOME") or CHECKOUT / "var").expanduser().absolute()
-    config_path = Path(config or env.get("HEADWATER_CONFIG") or CHECKOUT / "config").expanduser().absolute()
+    home_path = Path(home or env.get("HEADWATER_HOME") or default_home or CHECKOUT / "var").expanduser().absolute()
+    config_path = Path(
+        config or env.get("HEADWATER_CONFIG") or default_config or _last_config(home_path) or CHECKOUT / "config"
+    )
     settings = Settings(
         home=home_path,
-        config_dir=config_path,
+        config_dir=config_path.expanduser().absolute(),
         lake_url=env.get("HEADWATER_LAKE") or str(home_path / "lake"),
         redis_url=env.get("REDIS_URL") or None,
         collector_port=_port("HEADWATER_COLLECTOR_PORT", 8080),
@@ -164,6 +177,14 @@ def interpolate(text: str, where: str = "config") -> str:
         return found
 
     return _VARIABLE.sub(value, text)
+
+
+def _last_config(home: Path) -> str | None:
+    """The config folder that `headwater run` or `up` used last in this home."""
+    try:
+        return str(json.loads((home / "home.json").read_text(encoding="utf-8")).get("config") or "") or None
+    except (OSError, ValueError):
+        return None
 
 
 def _port(name: str, default: int) -> int:

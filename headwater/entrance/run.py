@@ -1,0 +1,119 @@
+"""`headwater run`: everything in, the whole graph, everything out, and a summary.
+
+Belongs here: the order of the steps. Does not belong here: any step's work.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from headwater.collect.importer import ImportReport, import_events
+from headwater.configuration import Config, ConversationSource, load_config
+from headwater.entrance.company import prepare_company, send_live_events
+from headwater.entrance.options import entrance_options, entrance_settings
+from headwater.entrance.processes import Processes, require_free_port, run_step, stop_on_signals
+from headwater.entrance.services import service
+from headwater.entrance.summary import show_summary
+from headwater.errors import HeadwaterError
+from headwater.settings import Settings
+from headwater.storage.home import claim_home, entrance_lock, held_data, read_home, set_as_of
+from headwater.storage.online import ensure_redis
+from headwater.storage.warehouse import publish
+
+
+@click.command("run")
+@entrance_options
+def run(home: str | None, config: str | None, data: Path | None, lake: str | None, as_of: str | None) -> None:
+    """Bring everything in, build the whole graph, push, and show what happened."""
+    settings = entrance_settings(home, config, data, lake, as_of)
+    checked = load_config(settings)
+    stop_on_signals()
+    begun = time.monotonic()
+    with entrance_lock(settings, "headwater run"):
+        held = claim_home(settings, data or held_data(settings))
+        click.echo(f"{checked.platform.company}: {held.holds} → {settings.home}")
+        try:
+            with Processes(settings) as processes, ensure_redis(settings):
+                _collect(settings, checked, processes, held.data_dir)
+                _materialise(settings, given=as_of)
+        except KeyboardInterrupt:
+            raise HeadwaterError("Stopped.", hint="Run it again: it takes up where it was.") from None
+        show_summary(settings, checked, seconds=time.monotonic() - begun)
+
+
+def _collect(settings: Settings, config: Config, processes: Processes, data: Path | None) -> None:
+    """History and live events through the collector; the collector is stopped afterwards, which seals its log."""
+    collector = service(settings, "collector")
+    require_free_port(settings.host, settings.collector_port, "collector")
+    if data is None:
+        require_free_port(settings.host, settings.sandbox_port, "sandbox")
+        with _timed("the example company's history is written"):
+            prepare_company(settings)
+        processes.start(service(settings, "sandbox"), wait=False)
+    else:
+        _drop_transcripts(settings, config, data)
+    processes.start(collector)
+    folder = data if data is not None else settings.sandbox_dir / "company"
+    with _timed("history is imported through the collector"):
+        report = import_events(settings, config, folder)
+    if data is None:
+        with _timed("the latest events are sent with an SDK"):
+            send_live_events(settings)
+        processes.await_health(service(settings, "sandbox"))
+    processes.stop("collector")
+    _remember_as_of(settings, report, data)
+
+
+def _remember_as_of(settings: Settings, report: ImportReport, data: Path | None) -> None:
+    """«Now» follows the data: with DATA its last event; else just after the last receipt, as long as nothing new
+    comes in, so that a second run on unchanged data changes nothing."""
+    held = read_home(settings)
+    known = held.as_of if held else None
+    if data is not None:
+        if report.last_event_at and report.last_event_at != known:
+            set_as_of(settings, report.last_event_at)
+    elif report.sent or known is None:
+        set_as_of(settings, datetime.now(UTC).replace(tzinfo=None, microsecond=0))
+
+
+def _materialise(settings: Settings, *, given: str | None) -> None:
+    """One Dagster run of the whole graph, then the read copy."""
+    from dataclasses import replace
+
+    held = read_home(settings)
+    run_settings = settings if given or settings.as_of else replace(settings, as_of=held.as_of if held else None)
+    click.echo(f"  as of {run_settings.as_of}: the whole graph")
+    with _timed("the graph is materialised"):
+        run_step(run_settings, [sys.executable, "-m", "orchestration.launch", "--exclusive"], "the graph", quiet=False)
+    publish(settings)
+
+
+def _drop_transcripts(settings: Settings, config: Config, data: Path) -> None:
+    """The data folder's transcripts go the way of any file: into the inbox of the configured source."""
+    import shutil
+
+    files = sorted((data / "transcripts").glob("*.jsonl*")) if (data / "transcripts").is_dir() else []
+    sources = [name for name, source in config.sources.items() if isinstance(source, ConversationSource)]
+    if files and not sources:
+        click.echo("  transcripts/ is left out: the config has no source of kind conversations")
+    for file in files if sources else []:
+        target = settings.inbox / sources[0] / file.name
+        if not target.exists() or target.stat().st_size != file.stat().st_size:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(target.name + ".part")
+            shutil.copyfile(file, partial)
+            partial.replace(target)
+
+
+@contextmanager
+def _timed(what: str) -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    click.echo(f"  {what} ({time.monotonic() - begun:.1f} s)")

@@ -1,0 +1,79 @@
+"""The processes of a running platform, as data: `make up` starts them, `docker/compose.yaml` is tested against them.
+
+Belongs here: names, commands, ports, and which of them `make run` needs. Does not belong here: starting them
+(`headwater.entrance.processes`).
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from headwater.settings import CHECKOUT, Settings
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Service:
+    """One long-running process.
+
+    Attributes:
+        name: what it is called here, in the logs and in `docker/compose.yaml`.
+        command: its words; the first is looked up beside the running Python.
+        port: the TCP port it answers on, or None.
+        health: the path that answers 200 once it is ready, or None.
+        example_only: part of the example company, not of a real installation.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    port: int | None = None
+    health: str | None = None
+    example_only: bool = False
+
+    def argv(self) -> list[str]:
+        """The command with its executable resolved beside the running Python."""
+        first, *rest = self.command
+        return [sys.executable if first == "python" else str(BIN / first), *rest]
+
+
+def services(settings: Settings) -> list[Service]:
+    """Every process of `make up`, in flow order. Redis is not among them: whoever needs it starts the embedded one."""
+    workspace = str(CHECKOUT / "workspace.yaml")
+    return [
+        Service(
+            "sandbox",
+            (
+                *("python", "-m", "sandbox", "serve", "--dir", str(settings.sandbox_dir)),
+                *("--port", str(settings.sandbox_port), "--host", settings.host, "--inbox", str(settings.inbox)),
+            ),
+            settings.sandbox_port,
+            "/",
+            example_only=True,
+        ),
+        Service(
+            "collector",
+            ("headwater", "collect", "--port", str(settings.collector_port)),
+            settings.collector_port,
+            "/health",
+        ),
+        Service("stream", ("headwater", "stream")),
+        Service("api", ("headwater", "serve", "--port", str(settings.api_port)), settings.api_port, "/health"),
+        Service(
+            "dagster-webserver",
+            (
+                *("dagster-webserver", "-w", workspace),
+                *("-h", settings.host, "-p", str(settings.dagster_port)),
+            ),
+            settings.dagster_port,
+            "/server_info",
+        ),
+        Service("dagster-daemon", ("dagster-daemon", "run", "-w", workspace)),
+    ]
+
+
+def service(settings: Settings, name: str) -> Service:
+    """The service called `name`."""
+    return next(s for s in services(settings) if s.name == name)

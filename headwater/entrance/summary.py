@@ -1,0 +1,146 @@
+"""What a person sees at the end of `headwater run` and from `headwater status`: counts, quality, syncs, where to look.
+
+Belongs here: questions to the read copy and their layout. Does not belong here: any number that no table holds.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+import duckdb
+
+from headwater.configuration import Config
+from headwater.settings import Settings
+from headwater.storage.warehouse import connect_read, read_copy_age
+
+
+def show_summary(settings: Settings, config: Config, *, seconds: float | None = None) -> None:
+    """Print the summary of the read copy."""
+    with connect_read(settings) as connection:
+        ask = _Asker(connection)
+        _counts(ask, config)
+        _quarantine(ask)
+        _model(ask)
+        _syncs(ask)
+        _at_risk(ask)
+    _where(settings)
+    age = read_copy_age(settings)
+    took = f"Done in {seconds:.0f} s. " if seconds is not None else ""
+    click.echo(f"\n{took}The read copy is {age.total_seconds():.0f} s old." if age is not None else f"\n{took}")
+
+
+class _Asker:
+    """Questions to tables that may not exist yet."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        try:
+            return self.connection.execute(query).fetchall()
+        except duckdb.CatalogException:
+            return []
+
+    def one(self, query: str) -> tuple[Any, ...]:
+        found = self.rows(query)
+        return found[0] if found else (None,) * 9
+
+
+def money(cents: int | None, currency: str) -> str:
+    """Minor units as an amount with its currency; «not known» for null."""
+    return "not known" if cents is None else f"{cents / 100:,.2f} {currency}"
+
+
+def _counts(ask: _Asker, config: Config) -> None:
+    events, first, last = ask.one("select count(*), min(timestamp), max(timestamp) from raw.events")[:3]
+    people, named = ask.one(
+        "select count(distinct customer_id),"
+        " count(distinct customer_id) filter (where id_type = 'user_id') from identity.identifiers"
+    )[:2]
+    click.echo(f"\n{config.platform.company}")
+    click.echo(f"  events      {events or 0:>10,}   {first} to {last}")
+    click.echo(f"  people      {people or 0:>10,}   {named or 0:,} with a user id")
+    for kind, count, total in ask.rows(
+        "select kind, count(*), sum(total_cents) from marts.orders group by kind order by count(*) desc"
+    ):
+        click.echo(f"  {kind + 's':<12}{count:>10,}   {money(total, config.platform.currency)}")
+    for name, query in {
+        "sessions": "select count(*) from marts.sessions",
+        "high value": "select count(*) from audiences.high_value_customers",
+        "likely to churn": "select count(*) from audiences.likely_to_churn",
+    }.items():
+        (count,) = ask.one(query)[:1]
+        if count is not None:
+            click.echo(f"  {name:<16}{count:>6,}")
+
+
+def _quarantine(ask: _Asker) -> None:
+    found = ask.rows(
+        "select reason, count(*), any_value(source) from raw.quarantine group by reason order by 2 desc, 1 limit 10"
+    )
+    if found:
+        click.echo("\nKept aside (select * from raw.quarantine):")
+        for reason, count, source in found:
+            click.echo(f"  {count:>8,}  {reason}  [{source}]")
+
+
+def _model(ask: _Asker) -> None:
+    found = ask.rows("select prediction, version, status, reason, metrics from ml.models order by prediction")
+    if found:
+        click.echo("\nModels")
+    for prediction, version, status, reason, metrics in found:
+        if status != "trained":
+            click.echo(f"  {prediction}: skipped, {reason}")
+            continue
+        m = json.loads(metrics)
+        low, high = m["roc_auc_difference_interval"]
+        click.echo(
+            f"  {prediction} {version}: ROC-AUC {m['roc_auc']:.3f} on later, unseen data; recency rule "
+            f"{m['recency_roc_auc']:.3f}; difference {m['roc_auc_difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+        )
+
+
+def _syncs(ask: _Asker) -> None:
+    found = ask.rows(
+        "select sync, rows_selected, accepted, rejected, requests, status from push.sync_runs"
+        " qualify row_number() over (partition by sync order by started_at desc) = 1 order by sync"
+    )
+    if found:
+        click.echo("\nSyncs (last run of each)")
+    for sync, selected, accepted, rejected, requests, status in found:
+        click.echo(
+            f"  {sync:<22}{selected:>7,} rows, {accepted:,} sent and accepted, {rejected:,} refused, "
+            f"{requests:,} requests ({status})"
+        )
+
+
+def _at_risk(ask: _Asker) -> None:
+    found = ask.rows(
+        "select s.customer_id, coalesce(a.email, '(no e-mail)'), s.probability, s.reasons from ml.churn_scores s"
+        " left join marts.customer_activation a using (customer_id)"
+        " order by s.probability desc nulls last, s.customer_id limit 5"
+    )
+    if found:
+        click.echo("\nMost at risk")
+    for customer, email, probability, reasons in found:
+        click.echo(f"  {probability:>6.1%}  {email:<34} {customer}  {_text(reasons)}")
+
+
+def _text(reasons: Any) -> str:
+    if isinstance(reasons, str):
+        try:
+            reasons = json.loads(reasons)
+        except ValueError:
+            return reasons
+    return "; ".join(str(reason) for reason in reasons or [])
+
+
+def _where(settings: Settings) -> None:
+    click.echo("\nWhere to look")
+    click.echo(f"  warehouse   {settings.warehouse_read} (read copy, for any DuckDB client)")
+    click.echo(f"  logs        {settings.logs_dir}")
+    click.echo(
+        f"  make up     Dagster on http://{settings.host}:{settings.dagster_port}, profiles on :{settings.api_port}"
+    )

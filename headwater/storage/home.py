@@ -1,0 +1,132 @@
+"""The home: whose data it holds, and what every process of it must agree on.
+
+Belongs here: `home.json` (which company or data folder, the as-of time of the last run), claiming a home, the lock
+that keeps two entrances apart, and the check that the disk can be written. Does not belong here: what the rooms keep
+below it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from headwater.errors import BusyError, UnavailableError, UsageError
+from headwater.settings import Settings
+
+EXAMPLE = "the example company"
+
+
+@dataclass(frozen=True)
+class Home:
+    """What `home.json` says: `holds` is `EXAMPLE` or the absolute path of the data folder, `config` the folder used last."""
+
+    holds: str
+    as_of: datetime | None = None
+    config: str | None = None
+
+    @property
+    def data_dir(self) -> Path | None:
+        """The folder given as DATA, or None for the example company."""
+        return None if self.holds == EXAMPLE else Path(self.holds)
+
+
+def read_home(settings: Settings) -> Home | None:
+    """The home's record, or None when nothing has claimed it yet."""
+    try:
+        record = json.loads((settings.home / "home.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    as_of = record.get("as_of")
+    return Home(
+        holds=record["holds"],
+        as_of=datetime.fromisoformat(as_of) if as_of else None,
+        config=record.get("config"),
+    )
+
+
+def held_data(settings: Settings) -> Path | None:
+    """The data folder that this home holds already, if any."""
+    home = read_home(settings)
+    return home.data_dir if home else None
+
+
+def claim_home(settings: Settings, data_dir: Path | None) -> Home:
+    """Make the home belong to `data_dir` (None: the example company), or find that it already does.
+
+    Raises:
+        UsageError: it holds other data.
+        UnavailableError: it cannot be written.
+    """
+    home = read_home(settings)
+    holds = str(data_dir.resolve()) if data_dir else EXAMPLE
+    if home and home.holds != holds:
+        raise UsageError(
+            f"The home {settings.home} holds {home.holds}, not {holds}; one home holds one company.",
+            hint="Set HEADWATER_HOME to another folder.",
+        )
+    return write_home(settings, replace(home or Home(holds=holds), config=str(settings.config_dir)))
+
+
+def write_home(settings: Settings, home: Home) -> Home:
+    """Write `home.json` whole or not at all.
+
+    Raises:
+        UnavailableError: the folder cannot be written; says why.
+    """
+    path = settings.home / "home.json"
+    temporary = path.with_suffix(".tmp")
+    record = asdict(home) | {"as_of": home.as_of.isoformat(sep=" ") if home.as_of else None}
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(record, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise unwritable(settings.home, error) from error
+    return home
+
+
+def set_as_of(settings: Settings, as_of: datetime) -> Home:
+    """Record the as-of time that the next run uses until new data arrives."""
+    home = read_home(settings) or Home(holds=EXAMPLE)
+    return write_home(settings, replace(home, as_of=as_of))
+
+
+def unwritable(path: Path, error: OSError) -> UnavailableError:
+    """One sentence for a disk that is full, read-only or not ours."""
+    reason = "no space is left on its disk" if error.errno == errno.ENOSPC else (error.strerror or str(error)).lower()
+    return UnavailableError(f"{path} cannot be written: {reason}.", hint="Free space or set HEADWATER_HOME elsewhere.")
+
+
+@contextmanager
+def entrance_lock(settings: Settings, command: str) -> Iterator[None]:
+    """Hold the home for one entrance (`run` or `up`). The kernel frees it when the process dies, however it dies.
+
+    Raises:
+        BusyError: another entrance holds it; names its command and process.
+    """
+    path = settings.home / "entrance.lock"
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise unwritable(settings.home, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise BusyError(f"{settings.home} is in use by {file.read().strip() or 'another process'}.") from error
+        file.truncate(0)
+        file.write(f"{command} (process {os.getpid()})")
+        file.flush()
+        yield

@@ -1,0 +1,90 @@
+"""The dbt project as Dagster sees it: its manifest, parsed when the SQL has changed and never at import otherwise.
+
+Belongs here: the manifest and the translation of dbt's names, groups and owners. Does not belong here: running dbt
+(`defs/model.py`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator
+
+from headwater.errors import HeadwaterError
+from headwater.settings import CHECKOUT, Settings
+
+PROJECT_DIR = CHECKOUT / "dbt_project"
+
+
+def dbt_executable() -> str:
+    """dbt beside the running Python."""
+    return str(Path(sys.executable).parent / "dbt")
+
+
+def target_dir(settings: Settings) -> Path:
+    """Where dbt writes for this home."""
+    return settings.dbt_dir / "target"
+
+
+def ensure_manifest(settings: Settings) -> Path:
+    """The manifest of the project as it stands; parses it (some seconds) only when a project file has changed.
+
+    Raises:
+        HeadwaterError: dbt cannot parse the project; holds dbt's own message.
+    """
+    target = target_dir(settings)
+    target.mkdir(parents=True, exist_ok=True)
+    manifest, stamp = target / "manifest.json", target / "manifest.stamp"
+    digest = _digest()
+    with (target / "manifest.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if manifest.exists() and stamp.exists() and stamp.read_text() == digest:
+            return manifest
+        result = subprocess.run(
+            [dbt_executable(), "--quiet", "parse", "--profiles-dir", str(PROJECT_DIR), "--target-path", str(target)],
+            cwd=PROJECT_DIR,
+            env={**os.environ, "HEADWATER_HOME": str(settings.home)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode or not manifest.exists():
+            raise HeadwaterError(f"dbt cannot parse {PROJECT_DIR.name}: {(result.stdout + result.stderr).strip()}")
+        stamp.write_text(digest)
+    return manifest
+
+
+def _digest() -> str:
+    found = hashlib.sha256()
+    for path in sorted(PROJECT_DIR.rglob("*")):
+        if path.suffix in {".sql", ".yml", ".csv", ".md"} and "target" not in path.parts:
+            found.update(str(path.relative_to(PROJECT_DIR)).encode())
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+class Translator(DagsterDbtTranslator):
+    """dbt models under the house's names: group = layer, owner from `meta.owner`, kinds dbt and duckdb."""
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return "model"
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str] | None:
+        meta = {**dbt_resource_props.get("meta", {}), **(dbt_resource_props.get("config") or {}).get("meta", {})}
+        owner = meta.get("owner")
+        return [owner] if owner else None
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        return dbt_resource_props.get("description") or ""
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        return spec.replace_attributes(kinds={"dbt", "duckdb"})

@@ -1,0 +1,129 @@
+"""Landing: the log's sealed segments, the tools' tables, CSV files and chat transcripts become objects in the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from headwater.configuration import ConversationSource, CsvSource, RestSource
+from headwater.land.events import land_events
+from headwater.land.extracts import pull
+from headwater.land.files import land_files
+from headwater.land.tables import land_tables
+from headwater.storage.home import read_home
+from orchestration.platform import SOURCE_OWNER, Platform, config, rows
+
+LOG = dg.AssetSpec(
+    ["log", "events"],
+    group_name="collect",
+    kinds={"file"},
+    owners=[SOURCE_OWNER],
+    description="The durable log: every event that the collector has acknowledged. Written by the collector.",
+)
+
+
+@dg.asset(
+    key=["lake", "events"],
+    deps=[LOG],
+    group_name="land",
+    kinds={"python", "parquet"},
+    owners=[SOURCE_OWNER],
+    description="One Parquet object a sealed log segment and day of receipt; rejected input under quarantine/.",
+)
+def lake_events(platform: Platform) -> dg.MaterializeResult:
+    report = land_events(platform.settings, platform.config)
+    return dg.MaterializeResult(
+        metadata=rows(report.events, quarantined=report.quarantined, objects=report.objects, segments=report.segments)
+    )
+
+
+def _rest_assets(name: str, source: RestSource) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+    owner = source.owner or SOURCE_OWNER
+    tool = dg.AssetSpec(
+        ["tool", name], group_name="collect", kinds={"api"}, owners=[owner], description=source.description
+    )
+
+    @dg.multi_asset(
+        name=f"lake_{name}",
+        specs=[
+            dg.AssetSpec(
+                ["lake", f"{name}__{table}"],
+                deps=[tool],
+                group_name="land",
+                kinds={"dlt", "parquet"},
+                owners=[owner],
+                description=f"Extracts of {name}'s {table}, as pulled. {spec.description}",
+                skippable=True,
+            )
+            for table, spec in source.tables.items()
+        ],
+        can_subset=True,
+    )
+    def pulled(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.MaterializeResult]:
+        chosen = [key.path[-1].removeprefix(f"{name}__") for key in context.selected_asset_keys]
+        report = pull(platform.settings, platform.config, name, sorted(chosen))
+        for table in sorted(chosen):
+            found = report.tables[table]
+            yield dg.MaterializeResult(
+                asset_key=["lake", f"{name}__{table}"],
+                metadata=rows(found.rows, quarantined=found.quarantined, objects=found.objects),
+            )
+
+    return [tool, pulled]
+
+
+def _csv_assets(name: str, source: CsvSource) -> list[dg.AssetsDefinition]:
+    @dg.multi_asset(
+        name=f"lake_{name}",
+        specs=[
+            dg.AssetSpec(
+                ["lake", f"{name}__{table}"],
+                group_name="land",
+                kinds={"csv", "parquet"},
+                owners=[SOURCE_OWNER],
+                description=f"{spec.file} of the data folder, typed. {spec.description}",
+            )
+            for table, spec in source.tables.items()
+        ],
+    )
+    def landed(platform: Platform) -> Iterator[dg.MaterializeResult]:
+        home = read_home(platform.settings)
+        report = land_tables(platform.settings, platform.config, home.data_dir if home else None)
+        for table in source.tables:
+            found = report.tables[f"{name}__{table}"]
+            yield dg.MaterializeResult(
+                asset_key=["lake", f"{name}__{table}"],
+                metadata=rows(found.rows, quarantined=found.quarantined, objects=found.objects),
+            )
+
+    return [landed]
+
+
+def _conversation_assets() -> list[dg.AssetsDefinition]:
+    @dg.asset(
+        key=["lake", "conversations"],
+        group_name="land",
+        kinds={"file"},
+        owners=[SOURCE_OWNER],
+        description="Chat transcripts as they came from the inbox, one object a file.",
+    )
+    def lake_conversations(platform: Platform) -> dg.MaterializeResult:
+        report = land_files(platform.settings, platform.config)
+        return dg.MaterializeResult(metadata=rows(report.files, bytes=report.bytes))
+
+    return [lake_conversations]
+
+
+@dg.definitions
+def land() -> dg.Definitions:
+    """What the config's sources need: one multi-asset a source, one asset a table."""
+    assets: list[dg.AssetSpec | dg.AssetsDefinition] = [LOG, lake_events]
+    for name, source in config().sources.items():
+        if isinstance(source, RestSource):
+            assets += _rest_assets(name, source)
+        if isinstance(source, CsvSource):
+            assets += _csv_assets(name, source)
+    if any(isinstance(source, ConversationSource) for source in config().sources.values()):
+        assets += _conversation_assets()
+    return dg.Definitions(assets=assets)

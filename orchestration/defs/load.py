@@ -1,0 +1,194 @@
+"""Loading: objects of the lake become warehouse tables, each row once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from headwater.configuration import ConversationSource, CsvSource, RestSource
+from headwater.load.conversations import load_conversations
+from headwater.load.event_tables import BASE_TABLES, event_table_name, load_event_tables
+from headwater.load.events import load_events
+from headwater.load.extracts import load_extracts
+from headwater.load.quarantine import load_quarantine
+from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, config, count_rows, rows
+
+KINDS = {"duckdb"}
+CANONICAL = {"orders": "orders", "order_lines": "order lines", "products": "products", "customers": "customers"}
+
+
+@dg.asset(
+    key=["raw", "events"],
+    deps=[["lake", "events"]],
+    group_name="load",
+    kinds=KINDS,
+    owners=[SOURCE_OWNER],
+    pool=POOL,
+    description="One row an accepted event; (source, message_id) is unique for ever. The payload is kept whole.",
+)
+def raw_events(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
+    with warehouse.get_connection() as connection:
+        report = load_events(connection, platform.lake())
+        count = count_rows(connection, "raw.events")
+    return dg.MaterializeResult(metadata=rows(count, added=report.added, duplicates=report.duplicates))
+
+
+@dg.multi_asset(
+    name="event_tables",
+    specs=[
+        dg.AssetSpec(
+            ["events", table],
+            deps=[["raw", "events"]],
+            group_name="load",
+            kinds=KINDS,
+            owners=[owner],
+            description=description,
+        )
+        for table, owner, description in [
+            *((table, SOURCE_OWNER, f"RudderStack-shaped: {text}") for table, text in BASE_TABLES.items()),
+            *(
+                (event_table_name(planned.event), planned.owner, f"One row a «{planned.event}». {planned.description}")
+                for planned in config().tracking_plan.values()
+            ),
+        ]
+    ],
+    pool=POOL,
+)
+def event_tables(platform: Platform, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
+    planned = {event_table_name(p.event) for p in config().tracking_plan.values()}
+    with warehouse.get_connection() as connection:
+        report = load_event_tables(connection, platform.lake())
+        present = {
+            name
+            for (name,) in connection.execute(
+                "select table_name from information_schema.tables where table_schema = 'events'"
+            ).fetchall()
+        }
+        counts = {t: count_rows(connection, f'events."{t}"') if t in present else 0 for t in {*BASE_TABLES, *planned}}
+    unplanned = sorted(present - planned - set(BASE_TABLES))
+    for table, count in counts.items():
+        extra = {"unplanned_event_tables": ", ".join(unplanned) or "none", "discards": report.discards}
+        yield dg.MaterializeResult(
+            asset_key=["events", table], metadata=rows(count, **(extra if table == "tracks" else {}))
+        )
+
+
+def _source_assets(name: str, source: RestSource | CsvSource) -> dg.AssetsDefinition:
+    owner = (source.owner if isinstance(source, RestSource) else "") or SOURCE_OWNER
+    specs = [
+        dg.AssetSpec(
+            ["raw", f"{name}__{table}"],
+            deps=[["lake", f"{name}__{table}"]],
+            group_name="load",
+            kinds=KINDS,
+            owners=[owner],
+            description=f"The latest of each row of {name}'s {table}. {spec.description}",
+            skippable=True,
+        )
+        for table, spec in source.tables.items()
+    ]
+
+    @dg.multi_asset(name=f"raw_{name}", specs=specs, can_subset=True, pool=POOL)
+    def loaded(
+        context: dg.AssetExecutionContext, platform: Platform, warehouse: Warehouse
+    ) -> Iterator[dg.MaterializeResult]:
+        tables = sorted(key.path[-1].removeprefix(f"{name}__") for key in context.selected_asset_keys)
+        with warehouse.get_connection() as connection:
+            report = load_extracts(connection, platform.lake(), platform.config, name, tables)
+            counts = {table: count_rows(connection, f'raw."{name}__{table}"') for table in tables}
+        for table, count in counts.items():
+            yield dg.MaterializeResult(
+                asset_key=["raw", f"{name}__{table}"], metadata=rows(count, added=report.tables[table].rows)
+            )
+
+    return loaded
+
+
+def _canonical_assets() -> list[dg.AssetsDefinition]:
+    """The canonical tables that CSV sources feed are written by the load of their source."""
+    feeds: dict[str, list[str]] = {}
+    for name, source in config().sources.items():
+        if isinstance(source, CsvSource):
+            for table, spec in source.tables.items():
+                if spec.feeds:
+                    feeds.setdefault(spec.feeds, []).append(f"{name}__{table}")
+    made = []
+    for target, tables in feeds.items():
+
+        @dg.asset(
+            key=["raw", f"files__{target}"],
+            deps=[["raw", table] for table in tables],
+            group_name="load",
+            kinds=KINDS,
+            owners=[SOURCE_OWNER],
+            pool=POOL,
+            description=f"The {CANONICAL[target]} that files bring, under the names that staging reads.",
+        )
+        def canonical(
+            context: dg.AssetExecutionContext, platform: Platform, warehouse: Warehouse
+        ) -> dg.MaterializeResult:
+            with warehouse.get_connection() as connection:
+                count = feed(connection, platform.config, context.asset_key.path[-1].removeprefix("files__"))
+            return dg.MaterializeResult(metadata=rows(count))
+
+        made.append(canonical)
+    return made
+
+
+def _conversation_assets() -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["raw", "conversations"],
+        deps=[["lake", "conversations"]],
+        group_name="load",
+        kinds=KINDS,
+        owners=[SOURCE_OWNER],
+        pool=POOL,
+        description="The index of the chat transcripts in the lake: one row a conversation.",
+    )
+    def raw_conversations(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
+        with warehouse.get_connection() as connection:
+            report = load_conversations(connection, platform.lake())
+            count = count_rows(connection, "raw.conversations")
+        return dg.MaterializeResult(metadata=rows(count, added=report.rows))
+
+    return raw_conversations
+
+
+def _quarantine_asset() -> dg.AssetsDefinition:
+    landed: list[dg.CoercibleToAssetKey] = [["lake", "events"]]
+    for name, source in config().sources.items():
+        if isinstance(source, RestSource | CsvSource):
+            landed += [["lake", f"{name}__{table}"] for table in source.tables]
+
+    @dg.asset(
+        key=["raw", "quarantine"],
+        deps=landed,
+        group_name="load",
+        kinds=KINDS,
+        owners=[SOURCE_OWNER],
+        pool=POOL,
+        description="Input that could not be accepted, as it came, each with its reason.",
+    )
+    def raw_quarantine(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
+        with warehouse.get_connection() as connection:
+            load_quarantine(connection, platform.lake())
+            reasons = connection.execute(
+                "select reason, count(*) from raw.quarantine group by 1 order by 2 desc, 1 limit 20"
+            ).fetchall()
+            count = count_rows(connection, "raw.quarantine")
+        return dg.MaterializeResult(metadata=rows(count, reasons=dg.MetadataValue.json(dict(reasons))))
+
+    return raw_quarantine
+
+
+@dg.definitions
+def load() -> dg.Definitions:
+    """The tables of the log and of every configured source."""
+    assets: list[dg.AssetsDefinition] = [raw_events, event_tables, _quarantine_asset(), *_canonical_assets()]
+    for name, source in config().sources.items():
+        if isinstance(source, RestSource | CsvSource):
+            assets.append(_source_assets(name, source))
+    if any(isinstance(source, ConversationSource) for source in config().sources.values()):
+        assets.append(_conversation_assets())
+    return dg.Definitions(assets=assets)

@@ -1,0 +1,24 @@
+"""The resources' values. Apart from the assets: Dagster ignores loose assets beside a `@definitions` function."""
+
+from __future__ import annotations
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+
+from orchestration.dbt import PROJECT_DIR, dbt_executable
+from orchestration.platform import Platform, Warehouse, settings
+
+
+@dg.definitions
+def resources() -> dg.Definitions:
+    """`platform`, `warehouse` and `dbt`."""
+    return dg.Definitions(
+        resources={
+            "platform": Platform(),
+            "warehouse": Warehouse(database=str(settings().warehouse)),
+            "dbt": DbtCliResource(
+                project_dir=str(PROJECT_DIR), profiles_dir=str(PROJECT_DIR), dbt_executable=dbt_executable()
+            ),
+        },
+        executor=dg.in_process_executor,
+    )

@@ -1,0 +1,55 @@
+"""`python -m orchestration.launch`: one run of the whole graph in this process.
+
+Belongs here: preparing the instance, executing the job «everything», the exit code. Does not belong here: starting
+services or showing results (`headwater.entrance`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+
+import dagster as dg
+
+from headwater.errors import HeadwaterError
+from headwater.settings import load_settings
+from orchestration.dbt import ensure_manifest
+from orchestration.instance import PID_TAG, end_dead_runs, prepare_instance
+
+
+def main() -> int:
+    """Run it; 0 when every step succeeded, 1 otherwise."""
+    warnings.filterwarnings("ignore", category=dg.SupersessionWarning)
+    parser = argparse.ArgumentParser(prog="orchestration.launch", description=__doc__)
+    parser.add_argument("--job", default="everything", help="job to run (default: everything)")
+    parser.add_argument("--prepare", action="store_true", help="only prepare: dagster.yaml, dead runs, dbt's manifest")
+    parser.add_argument("--exclusive", action="store_true", help="the caller holds the home: every open run is dead")
+    options = parser.parse_args()
+    settings = load_settings()
+    prepare_instance(settings)
+    try:
+        ensure_manifest(settings)
+        with dg.DagsterInstance.get() as instance:
+            end_dead_runs(instance, all_are_dead=options.exclusive)
+            return 0 if options.prepare else _execute(instance, options.job)
+    except HeadwaterError as error:
+        print(f"headwater: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _execute(instance: dg.DagsterInstance, job: str) -> int:
+    from orchestration.definitions import defs
+    from orchestration.platform import AS_OF_TAG
+
+    as_of = load_settings().as_of
+    tags = {PID_TAG: str(os.getpid())}
+    if as_of:
+        tags[AS_OF_TAG] = as_of.isoformat(sep=" ")
+    result = defs().resolve_job_def(job).execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+    return 0 if result.success else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

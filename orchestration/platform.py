@@ -1,0 +1,87 @@
+"""What every asset needs: settings, config, the warehouse, the lake, the as-of time of the run.
+
+Belongs here: the resources' classes and the small pieces that assets share (metadata, keys). Does not belong here:
+the resources' values (`defs/resources.py`) or any asset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import dagster as dg
+import duckdb
+from dagster_duckdb import DuckDBResource
+
+from headwater.configuration import Config, load_config
+from headwater.settings import Settings, load_settings, parse_as_of
+from headwater.storage.lake import Lake, open_lake
+from headwater.storage.warehouse import connect
+
+AS_OF_TAG = "headwater/as_of"
+POOL = "warehouse"
+SOURCE_OWNER = "data-platform@example.com"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this code location; fixed for the life of its process."""
+    return load_settings()
+
+
+@cache
+def config() -> Config:
+    """The config folder, read once for the life of this process: reload the code location to read it again."""
+    return load_config(settings())
+
+
+class Warehouse(DuckDBResource):
+    """The one way to the warehouse from an asset: dagster-duckdb's resource, delegating to the platform's lock."""
+
+    @contextmanager
+    def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with connect(settings(), purpose="a Dagster step") as connection:
+            yield connection
+
+
+class Platform(dg.ConfigurableResource):
+    """Settings, config and lake for an asset."""
+
+    @property
+    def settings(self) -> Settings:
+        return settings()
+
+    @property
+    def config(self) -> Config:
+        return config()
+
+    def lake(self) -> Lake:
+        return open_lake(settings())
+
+
+def as_of(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> datetime:
+    """The run's «now», one for all its steps: its tag, else the settings', else the time that the run was created."""
+    tag = context.run.tags.get(AS_OF_TAG)
+    if tag:
+        return parse_as_of(tag)
+    given = settings().as_of
+    if given:
+        return given
+    record = context.instance.get_run_record_by_id(context.run_id)
+    created = record.create_timestamp if record else datetime.now(UTC)
+    return created.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def rows(count: int | None, **metadata: Any) -> dict[str, Any]:
+    """Metadata with Dagster's standard row count; None values are left out."""
+    found = {"dagster/row_count": count, **metadata}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Rows of `schema.table`."""
+    found = connection.execute(f"select count(*) from {table}").fetchone()
+    return int(found[0]) if found else 0

@@ -1,0 +1,53 @@
+"""The one logger of every run: a line a finished asset for a person, warnings and errors in full.
+
+Belongs here: turning Dagster's events into lines. Does not belong here: what is run.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import dagster as dg
+
+
+class ProgressHandler(logging.Handler):
+    """Prints one line an asset or failed check, and what is logged at the level asked for."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event: Any = getattr(record, "dagster_event", None)
+        line = self._line(event) if event else self._message(record)
+        if line:
+            print(line, file=sys.stdout, flush=True)
+
+    def _line(self, event: Any) -> str:
+        if event.is_step_materialization:
+            materialization = event.step_materialization_data.materialization
+            count = materialization.metadata.get("dagster/row_count")
+            rows = f"{count.value:>12,} rows" if count else ""
+            return f"  {materialization.asset_key.to_user_string():<44}{rows}"
+        if event.event_type_value == "ASSET_CHECK_EVALUATION":
+            check = event.asset_check_evaluation_data
+            if not check.passed:
+                return f"  check failed ({check.severity.value.lower()}): {check.asset_key.to_user_string()} {check.check_name}"
+        if event.is_failure:
+            error = getattr(event.event_specific_data, "error", None)
+            cause = error
+            while cause is not None and cause.cause is not None:
+                cause = cause.cause
+            return f"  {event.step_key or 'run'} failed: {cause.message.strip() if cause else event.message}"
+        return ""
+
+    def _message(self, record: logging.LogRecord) -> str:
+        if record.levelno < logging.WARNING:
+            return ""
+        return f"  {record.levelname.lower()}: {record.getMessage()}"
+
+
+@dg.logger(description="One line an asset; warnings and errors in full.")
+def progress(_context: dg.InitLoggerContext) -> logging.Logger:
+    """A logger of its own, so that no other handler prints the same line."""
+    found = logging.Logger("headwater", level=logging.INFO)
+    found.addHandler(ProgressHandler())
+    return found
