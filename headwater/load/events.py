@@ -1,0 +1,89 @@
+"""Event objects of the lake into `raw.events`, each event once for ever.
+
+Belongs here: reading, deduplication and the ledger entry, in one transaction per group of objects. Does not belong
+here: the RudderStack-shaped tables (`event_tables`), anything that looks inside a payload.
+
+Of two events with the same (source, message_id) the one that landed first stays: order of file name, then row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from headwater.errors import DataError
+from headwater.load import ledger
+from headwater.storage.lake import Lake, Object
+from headwater.storage.warehouse import transaction
+
+TARGET = "raw.events"
+
+_COLUMNS = (
+    "source, message_id, type, event, user_id, anonymous_id, timestamp, original_timestamp, sent_at, received_at, "
+    "known_at, route, payload, row_number"
+)
+
+# The new keys are few and the existing ones many: DuckDB hashes the new ones and streams the existing past them, so
+# memory is bounded by the group. A unique index would keep every key in memory and makes inserting 3 times slower.
+_LOAD = f"""
+insert into raw.events by name
+with landed as (
+    select {_COLUMNS}, filename as uri
+    from read_parquet($uris, filename = true)
+),
+first_landed as (
+    select landed.*, landed_objects.lake_object, landed_objects.position
+    from landed
+    join (select unnest($uris) as uri, unnest($keys) as lake_object, unnest(range(len($keys))) as position)
+        as landed_objects using (uri)
+    qualify row_number() over (partition by source, message_id order by position, row_number) = 1
+)
+select first_landed.* exclude (uri, position, payload), payload::json as payload
+from first_landed
+anti join raw.events as existing
+    on existing.message_id = first_landed.message_id and existing.source = first_landed.source
+order by position, row_number
+"""
+
+
+@dataclass(frozen=True)
+class EventsLoaded:
+    """`rows_read` = `rows_new` + `duplicates`."""
+
+    objects: int = 0
+    rows_read: int = 0
+    rows_new: int = 0
+    duplicates: int = 0
+
+
+def load_events(con: DuckDBPyConnection, lake: Lake) -> EventsLoaded:
+    """Load every event object that is not loaded yet, in landing order.
+
+    Raises:
+        DataError: an object cannot be read; groups before it are loaded.
+        UnavailableError: the lake cannot be reached.
+    """
+    lake.configure(con)
+    waiting = ledger.count_rows(con, lake, ledger.waiting(con, lake, "events/", TARGET))
+    total = EventsLoaded()
+    for group in ledger.groups(waiting):
+        new = _load_group(con, lake, [item for item, _ in group], group)
+        read = sum(rows for _, rows in group)
+        total = EventsLoaded(
+            total.objects + len(group), total.rows_read + read, total.rows_new + new, total.duplicates + read - new
+        )
+    return total
+
+
+def _load_group(con: DuckDBPyConnection, lake: Lake, objects: list[Object], rows: list[tuple[Object, int]]) -> int:
+    keys = [item.key for item in objects]
+    with transaction(con):
+        try:
+            inserted = con.execute(_LOAD, {"uris": [lake.uri(key) for key in keys], "keys": keys}).fetchone()
+        except duckdb.Error as error:
+            names = keys[0] if len(keys) == 1 else f"{keys[0]} … {keys[-1]}"
+            raise DataError(f"Events of {names} cannot be loaded: {str(error).splitlines()[0]}") from error
+        ledger.record(con, TARGET, ((item.key, count) for item, count in rows))
+    return int(inserted[0]) if inserted else 0

@@ -1,0 +1,123 @@
+"""The one way to open the warehouse.
+
+Belongs here: waiting for the file, the one DuckDB configuration, the read copy's connection. Does not belong here:
+SQL. No connection, cursor or relation may leave the `with` block: DuckDB keeps the file open as long as one lives.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from headwater.errors import BusyError, DataError, UnavailableError
+from headwater.settings import Settings
+from headwater.storage.warehouse.lock import WAIT_SECONDS, WarehouseLock
+
+MEMORY_LIMIT = "1GB"
+THREADS = 2
+_RETRY_SECONDS = 0.2
+
+
+def configuration(warehouse: Path) -> dict[str, Any]:
+    """DuckDB's settings for this warehouse file, wherever it is opened, dbt included.
+
+    Extensions come from wheels: DuckDB must not try to download any.
+    """
+    return {
+        "memory_limit": MEMORY_LIMIT,
+        "threads": THREADS,
+        "temp_directory": str(warehouse.with_name("warehouse.tmp")),
+        "autoinstall_known_extensions": "false",
+    }
+
+
+@contextmanager
+def connect(
+    settings: Settings, *, purpose: str, wait_seconds: float = WAIT_SECONDS
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, to write. One process at a time; others wait.
+
+    Args:
+        purpose: what the caller does, shown to whoever waits.
+        wait_seconds: how long to wait for another holder.
+
+    Raises:
+        BusyError: another process held it all that time; names it.
+        DataError: the file is not a DuckDB database, or damaged.
+        UnavailableError: the folder cannot be written.
+    """
+    lock = WarehouseLock(settings.warehouse, purpose)
+    deadline = time.monotonic() + wait_seconds
+    lock.acquire(wait_seconds)
+    try:
+        con = open_file(settings.warehouse, deadline, wait_seconds)
+        try:
+            con.execute("set TimeZone = 'UTC'")
+            lock.mark_dirty()
+            yield con
+        finally:
+            con.close()
+    finally:
+        lock.release()
+
+
+def open_file(path: Path, deadline: float, wait_seconds: float) -> duckdb.DuckDBPyConnection:
+    """Open the file itself, waiting until `deadline` (monotonic) for programs that know nothing of our lock.
+
+    Raises:
+        BusyError, DataError: as `connect`.
+    """
+    while True:
+        try:
+            return duckdb.connect(path, config=configuration(path))
+        except duckdb.IOException as error:
+            text = str(error)
+            if "lock" not in text.lower():
+                raise DataError(f"The warehouse {path} cannot be opened: {_first_line(text)}") from error
+            if time.monotonic() >= deadline:
+                raise BusyError(
+                    f"The warehouse is open in {foreign_holder(text)}; waited {wait_seconds:g} s.",
+                    hint=f"Programs that only read should open {path.with_name('warehouse.read.duckdb').name}.",
+                ) from error
+            time.sleep(_RETRY_SECONDS)
+
+
+def foreign_holder(text: str) -> str:
+    """The program that DuckDB's own lock error names, in words."""
+    found = re.search(r"held in (.+?) \(PID (\d+)\)", text)
+    return f"another program, {found.group(1)} (process {found.group(2)})" if found else "another program"
+
+
+@contextmanager
+def connect_read(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The read copy, as it is now: any number of processes at once, while the warehouse is being written.
+
+    The copy is attached rather than opened, because DuckDB would hand a process that still has an older copy open
+    the older one again.
+
+    Raises:
+        UnavailableError: there is no read copy yet.
+    """
+    path = settings.warehouse_read
+    if not path.is_file():
+        raise UnavailableError(
+            f"There is no read copy of the warehouse at {path}.", hint="Make one with `headwater publish`."
+        )
+    con = duckdb.connect(config=configuration(settings.warehouse))
+    try:
+        con.execute("set TimeZone = 'UTC'")
+        con.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as warehouse (read_only)")
+        con.execute("use warehouse")
+        yield con
+    finally:
+        con.close()
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0]

@@ -1,0 +1,63 @@
+"""dbt-duckdb plugin: dbt takes the same lock as everything else before it opens the warehouse file.
+
+Belongs here: only that. In the profile:
+
+    plugins:
+      - module: headwater.storage.warehouse.dbt_plugin
+        config: {wait_seconds: 60, purpose: dbt}
+
+dbt-duckdb makes its plugins when it makes its environment and calls `update_connection_config` right before it opens
+the file; the lock is held until that environment goes or the process ends. `dbt parse` opens no file and takes none.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt_common.exceptions import DbtRuntimeError
+
+from headwater.errors import HeadwaterError
+from headwater.storage.warehouse.connection import configuration, open_file
+from headwater.storage.warehouse.lock import WAIT_SECONDS, WarehouseLock
+
+_COMMANDS = {"build", "run", "test", "seed", "snapshot", "docs", "compile", "show", "run-operation", "source", "clone"}
+
+
+class Plugin(BasePlugin):
+    """Holds the warehouse lock for dbt."""
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        self._wait_seconds = float(plugin_config.get("wait_seconds", WAIT_SECONDS))
+        self._purpose = str(plugin_config.get("purpose") or _purpose())
+        self._lock: WarehouseLock | None = None
+
+    def update_connection_config(self, creds: Any, config: dict[str, Any]) -> None:
+        """Take the lock, wait for foreign programs to close the file, and give dbt the one configuration."""
+        if creds.path == ":memory:" or creds.is_motherduck:
+            return
+        path = Path(creds.path).absolute()
+        if self._lock is None:
+            lock = WarehouseLock(path, self._purpose)
+            deadline = time.monotonic() + self._wait_seconds
+            try:
+                lock.acquire(self._wait_seconds)
+                open_file(path, deadline, self._wait_seconds).close()
+            except HeadwaterError as error:
+                lock.release()
+                raise DbtRuntimeError(str(error)) from error
+            lock.mark_dirty()
+            self._lock = lock
+        for name, value in configuration(path).items():
+            config.setdefault(name, value)
+
+    def configure_connection(self, conn: Any) -> None:
+        conn.execute("set TimeZone = 'UTC'")
+
+
+def _purpose() -> str:
+    command = next((word for word in sys.argv[1:] if word in _COMMANDS), "")
+    return f"dbt {command}".strip()

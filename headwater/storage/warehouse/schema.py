@@ -1,0 +1,133 @@
+"""What exists in a warehouse before anything is loaded, and writing one whole table at a time.
+
+Belongs here: the schemas, the typed source tables, whole-table replacement. The tables are declared once, in dbt's
+`_sources.yml`, so that models, loaders and documentation cannot drift apart. Does not belong here: anything that
+knows what a table means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+from duckdb import DuckDBPyConnection
+
+from headwater.errors import ConfigError
+from headwater.settings import CHECKOUT
+
+SCHEMAS = ("raw", "events", "identity", "staging", "intermediate", "marts", "audiences", "ml", "push")
+SOURCES = CHECKOUT / "dbt_project" / "models" / "staging" / "_sources.yml"
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier; `schema.table` becomes two."""
+    return ".".join(f'"{part.replace(chr(34), chr(34) * 2)}"' for part in name.split(".", 1))
+
+
+@lru_cache(maxsize=4)
+def declared_tables(path: Path = SOURCES) -> Mapping[str, Mapping[str, str]]:
+    """`schema.table` → {column: DuckDB type}, in the order of the declaration.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or a column has no `data_type`.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
+        return {
+            f"{source.get('schema', source['name'])}.{table['name']}": {
+                column["name"]: column["data_type"] for column in table.get("columns", [])
+            }
+            for source in content["sources"]
+            for table in source["tables"]
+        }
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} does not declare every source table and column with its data_type: {error}.") from error
+
+
+def ensure_schemas(con: DuckDBPyConnection) -> None:
+    """Create what is missing: schemas, declared tables, and declared columns of tables that exist."""
+    for schema in SCHEMAS:
+        con.execute(f"create schema if not exists {schema}")
+    existing = columns_by_table(con)
+    for table, columns in declared_tables().items():
+        if table not in existing:
+            con.execute(create_table(table, columns))
+            continue
+        for column, kind in columns.items():
+            if column.lower() not in existing[table]:
+                con.execute(f"alter table {quoted(table)} add column {quoted_column(column)} {kind}")
+
+
+def columns_by_table(con: DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """`schema.table` → {column in lower case: DuckDB's type} of every table in the database."""
+    found: dict[str, dict[str, str]] = {}
+    rows = con.execute(
+        "select schema_name || '.' || table_name, lower(column_name), data_type from duckdb_columns() "
+        "where database_name = current_database() and not internal order by 1, column_index"
+    ).fetchall()
+    for table, column, kind in rows:
+        found.setdefault(table, {})[column] = kind
+    return found
+
+
+def create_table(table: str, columns: Mapping[str, str]) -> str:
+    """The DDL of one table."""
+    body = ", ".join(f"{quoted_column(name)} {kind}" for name, kind in columns.items())
+    return f"create table if not exists {quoted(table)} ({body})"
+
+
+def quoted_column(name: str) -> str:
+    """A column name as an SQL identifier."""
+    return f'"{name.replace(chr(34), chr(34) * 2)}"'
+
+
+@contextmanager
+def transaction(con: DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing."""
+    con.execute("begin transaction")
+    try:
+        yield
+    except BaseException:
+        with suppress(duckdb.Error):  # a commit that failed has nothing left to roll back
+            con.execute("rollback")
+        raise
+    con.execute("commit")
+
+
+def replace_table(
+    con: DuckDBPyConnection, table: str, rows: Any, *, columns: Mapping[str, str] | None = None
+) -> int:
+    """Make `rows` the whole content of `table`, in one transaction; readers of the old content never see a mixture.
+
+    Args:
+        table: `schema.table`; created when missing.
+        rows: a pandas DataFrame, pyarrow Table, or anything else that DuckDB scans.
+        columns: column → DuckDB type. Default: the declared types of a declared source table. Columns of `rows` that
+            are named in neither keep their own type; named columns that `rows` lacks are null.
+
+    Returns:
+        The number of rows.
+    """
+    con.register("_headwater_rows", rows)
+    try:
+        given = {row[0]: row[1] for row in con.execute("describe _headwater_rows").fetchall()}
+        wanted = dict(declared_tables().get(table, {}) if columns is None else columns)
+        selected = [
+            f"{f'{quoted_column(name)}' if name in given else 'null'}::{kind} as {quoted_column(name)}"
+            for name, kind in (wanted | {name: kind for name, kind in given.items() if name not in wanted}).items()
+        ]
+        with transaction(con):
+            con.execute(f"create schema if not exists {quoted_column(table.split('.', 1)[0])}")
+            con.execute(f"create or replace table {quoted(table)} as select {', '.join(selected)} from _headwater_rows")
+            row = con.execute(f"select count(*) from {quoted(table)}").fetchone()
+    finally:
+        con.unregister("_headwater_rows")
+    return int(row[0]) if row else 0
