@@ -70,7 +70,7 @@ class ConversationSource(Struct, tag_field="kind", tag="conversations", forbid_u
 
 
 class ColumnRule(Struct, forbid_unknown_fields=True):
-    """How one canonical column is filled: `from` a column (optionally `times` a whole number) or a constant `value`."""
+    """How one canonical column is filled: `from` a column (perhaps `times` a whole number) or a constant `value`."""
 
     from_: str | None = field(default=None, name="from")
     value: str | int | None = None
@@ -152,7 +152,7 @@ class Stream(Struct, forbid_unknown_fields=True):
 
 
 class Destination(Struct, forbid_unknown_fields=True):
-    """`destinations/<name>.yaml`: a tool and how to reach it; `type` names a class of `headwater/push/destinations/`."""
+    """`destinations/<name>.yaml`: a tool and how to reach it; `type` names a class of `push/destinations/`."""
 
     type: str
     base_url: str
@@ -164,7 +164,7 @@ class Destination(Struct, forbid_unknown_fields=True):
 
 
 class Label(Struct, forbid_unknown_fields=True):
-    """The churn rule of the design: churned = cancelled (or no sale) in [T + gap, T + gap + horizon), whole UTC days."""
+    """The churn rule: churned = cancelled (or no sale) in [T + gap, T + gap + horizon), whole UTC days."""
 
     kind: Literal["cancellation", "inactivity"]
     horizon_days: int
@@ -280,9 +280,8 @@ def _check_references(config: Config, folder: Path) -> None:
     for name, sync in config.syncs.items():
         if sync.destination not in config.destinations:
             known = ", ".join(sorted(config.destinations)) or "none"
-            raise ConfigError(
-                f"{folder / 'syncs' / name}.yaml: destination «{sync.destination}» is not defined; defined are: {known}."
-            )
+            path = folder / "syncs" / f"{name}.yaml"
+            raise ConfigError(f"{path}: destination «{sync.destination}» is not defined; defined are: {known}.")
     events = [name for name, source in config.sources.items() if isinstance(source, EventSource)]
     if config.import_source not in events:
         raise ConfigError(

@@ -75,7 +75,7 @@ class Translator(DagsterDbtTranslator):
     """dbt models under the house's names: group = layer, owner from `meta.owner`, kinds dbt and duckdb."""
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        return "model"
+        return "model" if dbt_resource_props else None
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str] | None:
         meta = {**dbt_resource_props.get("meta", {}), **(dbt_resource_props.get("config") or {}).get("meta", {})}

@@ -30,7 +30,8 @@ class ProgressHandler(logging.Handler):
         if event.event_type_value == "ASSET_CHECK_EVALUATION":
             check = event.asset_check_evaluation_data
             if not check.passed:
-                return f"  check failed ({check.severity.value.lower()}): {check.asset_key.to_user_string()} {check.check_name}"
+                about = f"{check.asset_key.to_user_string()} {check.check_name}"
+                return f"  check failed ({check.severity.value.lower()}): {about}"
         if event.is_failure:
             error = getattr(event.event_specific_data, "error", None)
             cause = error

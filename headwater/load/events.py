@@ -25,26 +25,33 @@ _COLUMNS = (
     "known_at, route, payload, row_number"
 )
 
-# The new keys are few and the existing ones many: DuckDB hashes the new ones and streams the existing past them, so
-# memory is bounded by the group. A unique index would keep every key in memory and makes inserting 3 times slower.
-_LOAD = f"""
-insert into raw.events by name
+# First the winners, from the key columns alone; only then the wide rows, streamed past the winners without a sort.
+# The group's keys are few and the existing ones many: DuckDB hashes the few and streams the many past them, so that
+# memory is bounded by the group. A unique index would keep every key of all time in memory.
+_WINNERS = """
+create or replace temp table _winners as
 with landed as (
-    select {_COLUMNS}, filename as uri
-    from read_parquet($uris, filename = true)
+    select source, message_id, filename, file_row_number, list_position($uris, filename) as position, row_number
+    from read_parquet($uris, filename = true, file_row_number = true)
 ),
 first_landed as (
-    select landed.*, landed_objects.lake_object, landed_objects.position
+    select source, message_id, unnest(min({
+        'position': position, 'row_number': row_number, 'filename': filename, 'file_row_number': file_row_number
+    }))
     from landed
-    join (select unnest($uris) as uri, unnest($keys) as lake_object, unnest(range(len($keys))) as position)
-        as landed_objects using (uri)
-    qualify row_number() over (partition by source, message_id order by position, row_number) = 1
+    group by source, message_id
 )
-select first_landed.* exclude (uri, position, payload), payload::json as payload
+select filename, file_row_number, position
 from first_landed
 anti join raw.events as existing
     on existing.message_id = first_landed.message_id and existing.source = first_landed.source
-order by position, row_number
+"""
+
+_INSERT = f"""
+insert into raw.events by name
+select {_COLUMNS.replace("payload", "payload::json as payload")}, $keys[position] as lake_object
+from read_parquet($uris, filename = true, file_row_number = true)
+join _winners using (filename, file_row_number)
 """
 
 
@@ -81,7 +88,9 @@ def _load_group(con: DuckDBPyConnection, lake: Lake, objects: list[Object], rows
     keys = [item.key for item in objects]
     with transaction(con):
         try:
-            inserted = con.execute(_LOAD, {"uris": [lake.uri(key) for key in keys], "keys": keys}).fetchone()
+            uris = [lake.uri(key) for key in keys]
+            con.execute(_WINNERS, {"uris": uris})
+            inserted = con.execute(_INSERT, {"uris": uris, "keys": keys}).fetchone()
         except duckdb.Error as error:
             names = keys[0] if len(keys) == 1 else f"{keys[0]} … {keys[-1]}"
             raise DataError(f"Events of {names} cannot be loaded: {str(error).splitlines()[0]}") from error

@@ -25,7 +25,10 @@ EXAMPLE = "the example company"
 
 @dataclass(frozen=True)
 class Home:
-    """What `home.json` says: `holds` is `EXAMPLE` or the absolute path of the data folder, `config` the folder used last."""
+    """What `home.json` says.
+
+    `holds` is `EXAMPLE` or the absolute path of the data folder; `config` is the config folder used last.
+    """
 
     holds: str
     as_of: datetime | None = None

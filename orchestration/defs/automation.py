@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import dagster as dg
-
-from headwater.configuration import ConversationSource, RestSource
 from headwater.land.events import pending_segments
 from headwater.land.files import pending_files
+
+from headwater.configuration import ConversationSource, RestSource
 from headwater.storage.lake import open_lake
 from orchestration.platform import config, settings
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import dagster as dg
-
-from headwater.configuration import ConversationSource, CsvSource, RestSource
 from headwater.land.events import land_events
 from headwater.land.extracts import pull
 from headwater.land.files import land_files
 from headwater.land.tables import land_tables
+
+from headwater.configuration import ConversationSource, CsvSource, RestSource
 from headwater.storage.home import read_home
 from orchestration.platform import SOURCE_OWNER, Platform, config, rows
 
@@ -29,9 +29,9 @@ LOG = dg.AssetSpec(
     group_name="land",
     kinds={"python", "parquet"},
     owners=[SOURCE_OWNER],
-    description="One Parquet object a sealed log segment and day of receipt; rejected input under quarantine/.",
 )
 def lake_events(platform: Platform) -> dg.MaterializeResult:
+    """One Parquet object a sealed log segment and day of receipt; rejected input under quarantine/."""
     report = land_events(platform.settings, platform.config)
     return dg.MaterializeResult(
         metadata=rows(report.events, quarantined=report.quarantined, objects=report.objects, segments=report.segments)

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import dagster as dg
-
-from headwater.configuration import ConversationSource, CsvSource, RestSource
 from headwater.load.conversations import load_conversations
 from headwater.load.event_tables import BASE_TABLES, event_table_name, load_event_tables
-from headwater.load.events import load_events
 from headwater.load.extracts import load_extracts
+
+from headwater.configuration import ConversationSource, CsvSource, RestSource
+from headwater.load.events import load_events
 from headwater.load.quarantine import load_quarantine
 from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, config, count_rows, rows
 
 KINDS = {"duckdb"}
-CANONICAL = {"orders": "orders", "order_lines": "order lines", "products": "products", "customers": "customers"}
 
 
 @dg.asset(
@@ -25,9 +24,9 @@ CANONICAL = {"orders": "orders", "order_lines": "order lines", "products": "prod
     kinds=KINDS,
     owners=[SOURCE_OWNER],
     pool=POOL,
-    description="One row an accepted event; (source, message_id) is unique for ever. The payload is kept whole.",
 )
 def raw_events(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
+    """One row an accepted event; (source, message_id) is unique for ever. The payload is kept whole."""
     with warehouse.get_connection() as connection:
         report = load_events(connection, platform.lake())
         count = count_rows(connection, "raw.events")
@@ -56,6 +55,7 @@ def raw_events(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult
     pool=POOL,
 )
 def event_tables(platform: Platform, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
+    """RudderStack-shaped tables; those of events that no plan names are told in the metadata of `tracks`."""
     planned = {event_table_name(p.event) for p in config().tracking_plan.values()}
     with warehouse.get_connection() as connection:
         report = load_event_tables(connection, platform.lake())
@@ -88,52 +88,44 @@ def _source_assets(name: str, source: RestSource | CsvSource) -> dg.AssetsDefini
         )
         for table, spec in source.tables.items()
     ]
+    feeds = _feeds(source)
+    specs += [
+        dg.AssetSpec(
+            ["raw", f"files__{target}"],
+            deps=[["lake", f"{name}__{table}"]],
+            group_name="load",
+            kinds=KINDS,
+            owners=[owner],
+            description=f"{name}'s {table} under the names that staging reads, whatever the file calls them.",
+            skippable=True,
+        )
+        for target, table in feeds.items()
+    ]
 
     @dg.multi_asset(name=f"raw_{name}", specs=specs, can_subset=True, pool=POOL)
     def loaded(
         context: dg.AssetExecutionContext, platform: Platform, warehouse: Warehouse
     ) -> Iterator[dg.MaterializeResult]:
-        tables = sorted(key.path[-1].removeprefix(f"{name}__") for key in context.selected_asset_keys)
+        chosen = {key.path[-1] for key in context.selected_asset_keys}
+        tables = [t for t in source.tables if f"{name}__{t}" in chosen]
+        tables += [t for target, t in feeds.items() if f"files__{target}" in chosen and t not in tables]
         with warehouse.get_connection() as connection:
             report = load_extracts(connection, platform.lake(), platform.config, name, tables)
-            counts = {table: count_rows(connection, f'raw."{name}__{table}"') for table in tables}
+            counts = {table: count_rows(connection, f'raw."{table}"') for table in sorted(chosen)}
         for table, count in counts.items():
+            loaded_as = feeds.get(table.removeprefix("files__")) or table.removeprefix(f"{name}__")
             yield dg.MaterializeResult(
-                asset_key=["raw", f"{name}__{table}"], metadata=rows(count, added=report.tables[table].rows)
+                asset_key=["raw", table], metadata=rows(count, added=report.tables[loaded_as].rows)
             )
 
     return loaded
 
 
-def _canonical_assets() -> list[dg.AssetsDefinition]:
-    """The canonical tables that CSV sources feed are written by the load of their source."""
-    feeds: dict[str, list[str]] = {}
-    for name, source in config().sources.items():
-        if isinstance(source, CsvSource):
-            for table, spec in source.tables.items():
-                if spec.feeds:
-                    feeds.setdefault(spec.feeds, []).append(f"{name}__{table}")
-    made = []
-    for target, tables in feeds.items():
-
-        @dg.asset(
-            key=["raw", f"files__{target}"],
-            deps=[["raw", table] for table in tables],
-            group_name="load",
-            kinds=KINDS,
-            owners=[SOURCE_OWNER],
-            pool=POOL,
-            description=f"The {CANONICAL[target]} that files bring, under the names that staging reads.",
-        )
-        def canonical(
-            context: dg.AssetExecutionContext, platform: Platform, warehouse: Warehouse
-        ) -> dg.MaterializeResult:
-            with warehouse.get_connection() as connection:
-                count = feed(connection, platform.config, context.asset_key.path[-1].removeprefix("files__"))
-            return dg.MaterializeResult(metadata=rows(count))
-
-        made.append(canonical)
-    return made
+def _feeds(source: RestSource | CsvSource) -> dict[str, str]:
+    """Canonical table → the source's table that fills it."""
+    if not isinstance(source, CsvSource):
+        return {}
+    return {spec.feeds: table for table, spec in source.tables.items() if spec.feeds}
 
 
 def _conversation_assets() -> dg.AssetsDefinition:
@@ -185,7 +177,7 @@ def _quarantine_asset() -> dg.AssetsDefinition:
 @dg.definitions
 def load() -> dg.Definitions:
     """The tables of the log and of every configured source."""
-    assets: list[dg.AssetsDefinition] = [raw_events, event_tables, _quarantine_asset(), *_canonical_assets()]
+    assets: list[dg.AssetsDefinition] = [raw_events, event_tables, _quarantine_asset()]
     for name, source in config().sources.items():
         if isinstance(source, RestSource | CsvSource):
             assets.append(_source_assets(name, source))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import dagster as dg
-
 from headwater.match.resolve import resolve
+
 from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, config, count_rows, rows
 
 TABLES = {
@@ -42,6 +42,7 @@ def _inputs() -> list[dg.AssetKey]:
     pool=POOL,
 )
 def identity(platform: Platform, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
+    """People, what ties their identifiers together, and what was refused."""
     with warehouse.get_connection() as connection:
         report = resolve(connection, platform.config.identity)
         counts = {table: count_rows(connection, f"identity.{table}") for table in TABLES}

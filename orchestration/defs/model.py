@@ -19,6 +19,7 @@ MANIFEST = ensure_manifest(settings())
 def dbt_models(
     context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform, warehouse: Warehouse
 ) -> Iterator[Any]:
+    """The dbt project: `dbt build` of what the run selects, models and tests."""
     variables = {
         "as_of": as_of(context).isoformat(sep=" ", timespec="seconds"),
         "currency": config().platform.currency,
@@ -50,4 +51,4 @@ def _counts(warehouse: Warehouse, relations: list[str]) -> dict[str, int]:
         return {}
     query = " union all ".join(f"select '{name}' as name, count(*) as rows from {name}" for name in relations)
     with warehouse.get_connection() as connection:
-        return {name: count for name, count in connection.execute(query).fetchall()}
+        return dict(connection.execute(query).fetchall())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dagster as dg
+from headwater.push.stream import drain
+from headwater.push.sync import run_sync
 
 from headwater.configuration import Destination, Sync
 from headwater.push.online import push_profiles
-from headwater.push.stream import drain
-from headwater.push.sync import run_sync
 from headwater.storage.online import open_online_store
 from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, as_of, config, rows
 
@@ -61,11 +61,11 @@ def _stream_asset(name: str, destination: Destination) -> dg.AssetsDefinition:
     kinds={"redis"},
     owners=[SOURCE_OWNER],
     pool=POOL,
-    description="Profiles and scores in the online store, found by any identifier; what the profile API answers.",
 )
 def online_profiles(
     context: dg.AssetExecutionContext, platform: Platform, warehouse: Warehouse
 ) -> dg.MaterializeResult:
+    """Profiles and scores in the online store, found by any identifier; what the profile API answers."""
     with open_online_store(platform.settings) as store, warehouse.get_connection() as connection:
         report = push_profiles(connection, store, as_of(context))
     return dg.MaterializeResult(

@@ -129,11 +129,20 @@ class OnlineStore:
 
     def clear(self) -> int:
         """Remove every profile and identifier (`headwater online rebuild`); sessions stay. Answers how many keys."""
+        return sum(self._sweep(pattern, set()) for pattern in (keys.PUSHED, "hw:id:*", "hw:{*}:profile"))
+
+    def sweep(self, customer_ids: Iterable[str], identifiers: Iterable[tuple[str, str]]) -> tuple[int, int]:
+        """Remove every profile and identifier but these; answers how many of each. Costs a scan of the whole store."""
+        kept = {keys.profile(customer_id).encode() for customer_id in customer_ids}
+        kept_ids = {keys.identifier(id_type, value).encode() for id_type, value in identifiers}
+        return self._sweep("hw:{*}:profile", kept), self._sweep("hw:id:*", kept_ids)
+
+    def _sweep(self, pattern: str, kept: set[bytes]) -> int:
         removed = 0
         try:
-            for pattern in (keys.PUSHED, "hw:id:*", "hw:{*}:profile"):
-                for batch in batches(self.client.scan_iter(match=pattern, count=BATCH), BATCH):
-                    removed += int(self.client.unlink(*batch))  # type: ignore[arg-type]
+            stale = (key for key in self.client.scan_iter(match=pattern, count=BATCH) if key not in kept)
+            for batch in batches(stale, BATCH):
+                removed += int(self.client.unlink(*batch))  # type: ignore[arg-type]
         except redis.RedisError as error:
             raise _unavailable(error) from error
         return removed
