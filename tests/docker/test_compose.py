@@ -1,0 +1,52 @@
+"""docker/ describes the same processes as `make up` starts."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from headwater.entrance.services import services
+from headwater.settings import CHECKOUT, load_settings
+
+COMPOSE = yaml.safe_load((CHECKOUT / "docker" / "compose.yaml").read_text())
+DOCKERFILE = (CHECKOUT / "docker" / "Dockerfile").read_text()
+NOT_A_ROLE = {"redis", "prepare"}
+SERVICES = services(load_settings(home="/home/headwater/var"))
+
+
+def stage_commands() -> dict[str, list[str]]:
+    """Stage name → its CMD."""
+    stages = re.split(r"^FROM base AS ", DOCKERFILE, flags=re.MULTILINE)[1:]
+    return {stage.split()[0]: json.loads(re.search(r"^CMD (.*)$", stage, re.MULTILINE).group(1)) for stage in stages}
+
+
+def comparable(words: list[str]) -> list[str]:
+    """A command without the address it binds and the folders it stands in, which differ in a container."""
+    return [Path(w).name if "/" in w else w for w in words if w not in {"127.0.0.1", "0.0.0.0", "--host", "-h"}]
+
+
+def test_compose_runs_the_processes_of_make_up_in_the_same_order():
+    assert [name for name in COMPOSE["services"] if name not in NOT_A_ROLE] == [service.name for service in SERVICES]
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_each_image_runs_the_command_of_make_up(service):
+    assert comparable(stage_commands()[service.name]) == comparable(list(service.command))
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_each_service_is_built_from_its_own_stage_and_publishes_its_port_locally(service):
+    described = COMPOSE["services"][service.name]
+    assert described["build"]["target"] == service.name
+    assert "command" not in described
+    expected = [f"127.0.0.1:{service.port}:{service.port}"] if service.port else []
+    assert described.get("ports", []) == expected
+
+
+def test_only_the_example_company_is_behind_a_profile():
+    behind = {name for name, service in COMPOSE["services"].items() if service.get("profiles")}
+    assert behind == {service.name for service in SERVICES if service.example_only}
