@@ -47,7 +47,11 @@ def _execute(instance: dg.DagsterInstance, job: str) -> int:
     tags = {PID_TAG: str(os.getpid())}
     if as_of:
         tags[AS_OF_TAG] = as_of.isoformat(sep=" ")
-    result = defs().resolve_job_def(job).execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+    result = (
+        defs()
+        .resolve_job_def(job)
+        .execute_in_process(instance=instance, tags=tags, run_config={"loggers": {"console": {}}}, raise_on_error=False)
+    )
     return 0 if result.success else 1
 
 

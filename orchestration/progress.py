@@ -43,12 +43,13 @@ class ProgressHandler(logging.Handler):
     def _message(self, record: logging.LogRecord) -> str:
         if record.levelno < logging.WARNING:
             return ""
-        return f"  {record.levelname.lower()}: {record.getMessage()}"
+        meta: dict[str, Any] = getattr(record, "dagster_meta", None) or {}
+        return f"  {record.levelname.lower()}: {meta.get('orig_message') or record.getMessage()}"
 
 
 @dg.logger(description="One line an asset; warnings and errors in full.")
 def progress(_context: dg.InitLoggerContext) -> logging.Logger:
     """A logger of its own, so that no other handler prints the same line."""
-    found = logging.Logger("headwater", level=logging.INFO)
+    found = logging.Logger("headwater", level=logging.DEBUG)
     found.addHandler(ProgressHandler())
     return found

@@ -6,6 +6,7 @@ Belongs here: questions to the read copy and their layout. Does not belong here:
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ import duckdb
 
 from headwater.configuration import Config
 from headwater.settings import Settings
-from headwater.storage.warehouse import connect_read, read_copy_age
+from headwater.storage.warehouse import connect_read, read_copy
 
 
 def show_summary(settings: Settings, config: Config, *, seconds: float | None = None) -> None:
@@ -26,9 +27,16 @@ def show_summary(settings: Settings, config: Config, *, seconds: float | None = 
         _syncs(ask)
         _at_risk(ask)
     _where(settings)
-    age = read_copy_age(settings)
     took = f"Done in {seconds:.0f} s. " if seconds is not None else ""
-    click.echo(f"\n{took}The read copy is {age.total_seconds():.0f} s old." if age is not None else f"\n{took}")
+    copy = read_copy(settings)
+    age = f"The read copy is {copy.age_seconds(now()):.0f} s old" if copy else "There is no read copy"
+    behind = ", and the warehouse has been written since" if copy and copy.is_behind else ""
+    click.echo(f"\n{took}{age}{behind}.")
+
+
+def now() -> datetime:
+    """UTC without an offset, as every time of the platform."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 class _Asker:
@@ -94,11 +102,12 @@ def _model(ask: _Asker) -> None:
         if status != "trained":
             click.echo(f"  {prediction}: skipped, {reason}")
             continue
-        m = json.loads(metrics)
-        low, high = m["roc_auc_difference_interval"]
+        numbers = json.loads(metrics)
+        gain = numbers["roc_auc_difference"]
         click.echo(
-            f"  {prediction} {version}: ROC-AUC {m['roc_auc']:.3f} on later, unseen data; recency rule "
-            f"{m['recency_roc_auc']:.3f}; difference {m['roc_auc_difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+            f"  {prediction} {version}: ROC-AUC {numbers['model']['roc_auc']['value']:.3f} on later, unseen data, "
+            f"recency rule {numbers['recency_rule']['roc_auc']['value']:.3f}, "
+            f"difference {gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
         )
 
 

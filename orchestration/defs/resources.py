@@ -7,6 +7,7 @@ from dagster_dbt import DbtCliResource
 
 from orchestration.dbt import PROJECT_DIR, dbt_executable
 from orchestration.platform import Platform, Warehouse, settings
+from orchestration.progress import progress
 
 
 @dg.definitions
@@ -20,5 +21,6 @@ def resources() -> dg.Definitions:
                 project_dir=str(PROJECT_DIR), profiles_dir=str(PROJECT_DIR), dbt_executable=dbt_executable()
             ),
         },
+        loggers={"console": progress},
         executor=dg.in_process_executor,
     )
