@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -51,7 +50,7 @@ def ensure_manifest(settings: Settings) -> Path:
         result = subprocess.run(
             [dbt_executable(), "--quiet", "parse", "--profiles-dir", str(PROJECT_DIR), "--target-path", str(target)],
             cwd=PROJECT_DIR,
-            env={**os.environ, "HEADWATER_HOME": str(settings.home)},
+            env=settings.environment(),
             capture_output=True,
             text=True,
             check=False,

@@ -6,7 +6,6 @@ run does.
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,14 +28,18 @@ CONTENT = {
 
 
 def prepare_instance(settings: Settings) -> Path:
-    """Write `dagster.yaml` into DAGSTER_HOME and return that folder."""
+    """Write `dagster.yaml` under the home and return its folder, which is DAGSTER_HOME for every process."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     path = settings.dagster_home / "dagster.yaml"
     text = yaml.safe_dump(CONTENT, sort_keys=False)
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
-    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     return settings.dagster_home
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The instance of this home, prepared."""
+    return dg.DagsterInstance.from_config(str(prepare_instance(settings)))
 
 
 def end_dead_runs(instance: dg.DagsterInstance, *, all_are_dead: bool = False) -> list[str]:

@@ -16,7 +16,7 @@ import dagster as dg
 from headwater.errors import HeadwaterError
 from headwater.settings import load_settings
 from orchestration.dbt import ensure_manifest
-from orchestration.instance import PID_TAG, end_dead_runs, prepare_instance
+from orchestration.instance import PID_TAG, end_dead_runs, open_instance
 
 
 def main() -> int:
@@ -28,10 +28,9 @@ def main() -> int:
     parser.add_argument("--exclusive", action="store_true", help="the caller holds the home: every open run is dead")
     options = parser.parse_args()
     settings = load_settings()
-    prepare_instance(settings)
     try:
         ensure_manifest(settings)
-        with dg.DagsterInstance.get() as instance:
+        with open_instance(settings) as instance:
             end_dead_runs(instance, all_are_dead=options.exclusive)
             return 0 if options.prepare else _execute(instance, options.job)
     except HeadwaterError as error:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import dagster as dg
 from headwater.land.events import pending_segments
@@ -10,6 +13,7 @@ from headwater.land.files import pending_files
 
 from headwater.configuration import ConversationSource, RestSource
 from headwater.storage.lake import open_lake
+from orchestration.instance import end_dead_runs
 from orchestration.platform import config, settings
 
 INGEST = dg.AssetSelection.keys(["lake", "events"], ["raw", "events"], ["raw", "quarantine"]) | (
@@ -77,6 +81,36 @@ def _sources() -> tuple[list[dg.ScheduleDefinition], list[dg.UnresolvedAssetJobD
 LAYERS = ("lake", "raw")
 
 
+@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Fails runs whose process has died, so that none blocks the next."""
+    ended = end_dead_runs(context.instance)
+    return dg.SkipReason(f"Failed because their process had died: {', '.join(ended)}." if ended else "No run is dead.")
+
+
+def _renew_read_copy() -> None:
+    """In a process of its own: sensors never open the warehouse."""
+    subprocess.run(
+        [Path(sys.executable).parent / "headwater", "publish"],
+        env=settings().environment(),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+
+@dg.run_status_sensor(run_status=dg.DagsterRunStatus.SUCCESS, default_status=dg.DefaultSensorStatus.RUNNING)
+def read_copy_after_success() -> None:
+    """Renews the read copy after each run that wrote."""
+    _renew_read_copy()
+
+
+@dg.run_status_sensor(run_status=dg.DagsterRunStatus.FAILURE, default_status=dg.DefaultSensorStatus.RUNNING)
+def read_copy_after_failure() -> None:
+    """A failed run may have written too."""
+    _renew_read_copy()
+
+
 @dg.definitions
 def automation() -> dg.Definitions:
     """Jobs, sensors and schedules; the automation sensor is declared here because its default is to be off."""
@@ -88,6 +122,9 @@ def automation() -> dg.Definitions:
         sensors=[
             new_events,
             *sensors,
+            dead_runs,
+            read_copy_after_success,
+            read_copy_after_failure,
             dg.AutomationConditionSensorDefinition(
                 "automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING
             ),
