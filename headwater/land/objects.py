@@ -1,0 +1,69 @@
+"""Putting one object into the lake once: named by when it landed and what it holds.
+
+Belongs here: the name of landed objects, the check that the same content is not landed twice, the shape of a
+quarantine object of tables. Does not belong here: reading any source.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headwater.storage.lake import Lake, Object, content_digest
+
+STAMP = "%Y%m%dT%H%M%S%fZ"
+_QUARANTINE = pa.schema(
+    [
+        ("reason", pa.string()),
+        ("source", pa.string()),
+        ("received_at", pa.timestamp("us")),
+        ("payload", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """One record that was kept aside: why (a short, countable reason), what exactly is wrong, and the record."""
+
+    reason: str
+    detail: str
+    payload: str
+
+
+def put_once(lake: Lake, folder: str, content: bytes | Path, *, suffix: str = ".parquet") -> Object | None:
+    """Put content as `<folder>/<utc stamp>-<sha12><suffix>`; None when the folder holds the same content already.
+
+    Raises:
+        UnavailableError: the lake cannot be reached or written.
+    """
+    digest = content_digest(content.read_bytes() if isinstance(content, Path) else content)
+    return _put_named(lake, folder, content, digest, suffix)
+
+
+def put_quarantine(lake: Lake, kind: str, source: str, rejected: Sequence[Rejected]) -> Object | None:
+    """Keep records aside under `quarantine/<kind>/`. The same records are kept once, however often they are met."""
+    if not rejected:
+        return None
+    now = datetime.now(UTC).replace(tzinfo=None)
+    table = pa.Table.from_pylist(
+        [{"source": source, "received_at": now, **msgspec.structs.asdict(item)} for item in rejected], _QUARANTINE
+    )
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    # the moment of landing is no part of what the records are
+    digest = content_digest(msgspec.json.encode([source, rejected]))
+    return _put_named(lake, f"quarantine/{kind}", buffer.getvalue(), digest, ".parquet")
+
+
+def _put_named(lake: Lake, folder: str, content: bytes | Path, digest: str, suffix: str) -> Object | None:
+    ending = f"-{digest}{suffix}"
+    if any(item.key.endswith(ending) for item in lake.list(f"{folder}/")):
+        return None
+    return lake.put(f"{folder}/{datetime.now(UTC).strftime(STAMP)}{ending}", content)
