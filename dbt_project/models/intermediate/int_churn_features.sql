@@ -1,0 +1,298 @@
+-- Point in time: every fact counts only when its event time AND the time it could be known lie before the observation.
+with as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+orders as (
+    select * from {{ ref('int_orders_unioned') }}
+),
+
+order_lines as (
+    select * from {{ ref('int_order_lines_unioned') }}
+),
+
+sessions as (
+    select * from {{ ref('sessions') }}
+),
+
+support_contacts as (
+    select * from {{ ref('int_support_contacts_identified') }}
+),
+
+emails as (
+    select * from {{ ref('int_emails_identified') }}
+),
+
+periods as (
+    select * from {{ ref('int_subscription_periods') }}
+),
+
+profiles as (
+    select * from {{ ref('int_customers_profiled') }}
+),
+
+seen as (
+    select * from {{ ref('int_customers_seen') }}
+),
+
+history as (
+    select
+        min(seen.first_seen_at) as started_at,
+        max(as_of.as_of) as as_of
+    from seen
+    cross join as_of
+    where seen.first_seen_at < as_of.as_of
+),
+
+spine as (
+    {% if var('observation_dates') %}
+    {% for day in var('observation_dates') %}
+    select cast('{{ day }}' as date) as observation_date
+    {{ "union" if not loop.last }}
+    {% endfor %}
+    {% else %}
+    select month_start as observation_date
+    from {{ month_starts('started_at', 'as_of', 'history') }} as months
+    {% endif %}
+),
+
+observations as (
+    select
+        spine.observation_date,
+        cast(spine.observation_date as timestamp) as observed_at,
+        false as is_scoring
+    from spine
+    cross join as_of
+    where spine.observation_date < cast(as_of.as_of as date)
+    union all
+    select
+        cast(as_of as date) as observation_date,
+        as_of as observed_at,
+        true as is_scoring
+    from as_of
+),
+
+order_features as (
+    select
+        orders.customer_id,
+        observations.observation_date,
+        count(*) filter (where orders.kind = 'sale') as count_orders,
+        count(*) filter (
+            where orders.kind = 'sale' and orders.ordered_at >= observations.observed_at - interval '30 days'
+        ) as count_orders_30d,
+        count(*) filter (
+            where orders.kind = 'sale' and orders.ordered_at >= observations.observed_at - interval '90 days'
+        ) as count_orders_90d,
+        count(*) filter (where orders.kind = 'refund') as count_refunds,
+        count(*) filter (where orders.kind = 'cancellation') as count_cancellations,
+        sum(orders.total_cents) as revenue_cents,
+        avg(orders.total_cents) filter (
+            where orders.kind = 'sale' and orders.total_cents <> 0
+        ) as average_order_cents,
+        avg(case when orders.coupon_code is null then 0.0 else 1.0 end) filter (
+            where orders.kind = 'sale'
+        ) as share_coupon_orders,
+        min(orders.ordered_at) filter (where orders.kind = 'sale') as first_order_at,
+        max(orders.ordered_at) filter (where orders.kind = 'sale') as last_order_at
+    from orders
+    inner join observations
+        on orders.ordered_at < observations.observed_at and orders.known_at < observations.observed_at
+    where orders.customer_id is not null
+    group by orders.customer_id, observations.observation_date
+),
+
+line_features as (
+    select
+        order_lines.customer_id,
+        observations.observation_date,
+        count(distinct order_lines.category) as count_categories,
+        count(distinct order_lines.product_id) as count_products
+    from order_lines
+    inner join observations
+        on order_lines.ordered_at < observations.observed_at and order_lines.known_at < observations.observed_at
+    where order_lines.customer_id is not null and order_lines.kind = 'sale'
+    group by order_lines.customer_id, observations.observation_date
+),
+
+subscription_features as (
+    select
+        periods.customer_id,
+        observations.observation_date,
+        count(*) as count_subscriptions,
+        count(*) filter (
+            where
+            periods.cancelled_at is null
+            or periods.cancelled_at >= observations.observed_at
+            or periods.cancellation_known_at >= observations.observed_at
+        ) as count_subscriptions_active,
+        max(periods.started_at) as last_started_at,
+        max_by(periods.price_cents, periods.started_at) as plan_price_cents
+    from periods
+    inner join observations
+        on periods.started_at < observations.observed_at and periods.known_at < observations.observed_at
+    group by periods.customer_id, observations.observation_date
+),
+
+session_features as (
+    select
+        sessions.customer_id,
+        observations.observation_date,
+        count(*) as count_sessions,
+        count(*) filter (
+            where sessions.started_at >= observations.observed_at - interval '7 days'
+        ) as count_sessions_7d,
+        count(*) filter (
+            where sessions.started_at >= observations.observed_at - interval '30 days'
+        ) as count_sessions_30d,
+        count(*) filter (
+            where sessions.started_at >= observations.observed_at - interval '90 days'
+        ) as count_sessions_90d,
+        max(sessions.started_at) as last_session_at
+    from sessions
+    inner join observations
+        on sessions.started_at < observations.observed_at and sessions.known_at < observations.observed_at
+    group by sessions.customer_id, observations.observation_date
+),
+
+support_features as (
+    select
+        support_contacts.customer_id,
+        observations.observation_date,
+        count(*) filter (where support_contacts.kind = 'ticket') as count_tickets,
+        count(*) filter (
+            where
+            support_contacts.kind = 'ticket'
+            and support_contacts.contacted_at >= observations.observed_at - interval '30 days'
+        ) as count_tickets_30d,
+        count(*) filter (where support_contacts.kind = 'chat') as count_chats,
+        count(*) filter (
+            where
+            support_contacts.kind = 'chat'
+            and support_contacts.contacted_at >= observations.observed_at - interval '30 days'
+        ) as count_chats_30d,
+        max(support_contacts.contacted_at) as last_support_contact_at
+    from support_contacts
+    inner join observations
+        on
+            support_contacts.contacted_at < observations.observed_at
+            and support_contacts.known_at < observations.observed_at
+    where support_contacts.customer_id is not null
+    group by support_contacts.customer_id, observations.observation_date
+),
+
+email_features as (
+    select
+        emails.customer_id,
+        observations.observation_date,
+        count(*) filter (
+            where emails.engagement = 'open' and emails.occurred_at >= observations.observed_at - interval '30 days'
+        ) as count_email_opens_30d,
+        count(*) filter (where emails.engagement = 'open') as count_email_opens_90d,
+        count(*) filter (
+            where emails.engagement = 'click' and emails.occurred_at >= observations.observed_at - interval '30 days'
+        ) as count_email_clicks_30d,
+        count(*) filter (where emails.engagement = 'click') as count_email_clicks_90d
+    from emails
+    inner join observations
+        on
+            emails.occurred_at < observations.observed_at
+            and emails.known_at < observations.observed_at
+            and emails.occurred_at >= observations.observed_at - interval '90 days'
+    where emails.customer_id is not null
+    group by emails.customer_id, observations.observation_date
+),
+
+-- Who has something to lose on that day: a first sale or a first subscription.
+population as (
+    select
+        customer_id,
+        observation_date
+    from order_features
+    where count_orders > 0
+    union
+    select
+        customer_id,
+        observation_date
+    from subscription_features
+),
+
+final as (
+    select
+        population.customer_id,
+        population.observation_date,
+        observations.observed_at,
+        observations.is_scoring,
+        coalesce(order_features.count_orders, 0) as count_orders,
+        coalesce(order_features.count_orders_30d, 0) as count_orders_30d,
+        coalesce(order_features.count_orders_90d, 0) as count_orders_90d,
+        coalesce(order_features.count_refunds, 0) as count_refunds,
+        coalesce(order_features.count_cancellations, 0) as count_cancellations,
+        order_features.revenue_cents,
+        order_features.average_order_cents,
+        order_features.share_coupon_orders,
+        {{ days_between('order_features.first_order_at', 'observations.observed_at') }} as days_since_first_order,
+        {{ days_between('order_features.last_order_at', 'observations.observed_at') }} as days_since_last_order,
+        coalesce(line_features.count_categories, 0) as count_categories,
+        coalesce(line_features.count_products, 0) as count_products,
+        coalesce(subscription_features.count_subscriptions_active, 0) > 0 as is_subscriber,
+        coalesce(subscription_features.count_subscriptions, 0) as count_subscriptions,
+        {{ days_between('subscription_features.last_started_at', 'observations.observed_at') }}
+            as subscription_age_days,
+        subscription_features.plan_price_cents,
+        coalesce(session_features.count_sessions, 0) as count_sessions,
+        coalesce(session_features.count_sessions_7d, 0) as count_sessions_7d,
+        coalesce(session_features.count_sessions_30d, 0) as count_sessions_30d,
+        coalesce(session_features.count_sessions_90d, 0) as count_sessions_90d,
+        {{ days_between('session_features.last_session_at', 'observations.observed_at') }} as days_since_last_session,
+        coalesce(support_features.count_tickets, 0) as count_tickets,
+        coalesce(support_features.count_tickets_30d, 0) as count_tickets_30d,
+        coalesce(support_features.count_chats, 0) as count_chats,
+        coalesce(support_features.count_chats_30d, 0) as count_chats_30d,
+        {{ days_between('support_features.last_support_contact_at', 'observations.observed_at') }}
+            as days_since_last_support_contact,
+        coalesce(email_features.count_email_opens_30d, 0) as count_email_opens_30d,
+        coalesce(email_features.count_email_opens_90d, 0) as count_email_opens_90d,
+        coalesce(email_features.count_email_clicks_30d, 0) as count_email_clicks_30d,
+        coalesce(email_features.count_email_clicks_90d, 0) as count_email_clicks_90d,
+        case
+            when seen.first_seen_at < observations.observed_at
+                then {{ days_between('seen.first_seen_at', 'observations.observed_at') }}
+        end as tenure_days,
+        case
+            when profiles.birth_date_known_at < observations.observed_at
+                then {{ whole_years('profiles.birth_date', 'observations.observed_at') }}
+        end as age_years
+    from population
+    inner join observations
+        on population.observation_date = observations.observation_date
+    left join order_features
+        on
+            population.customer_id = order_features.customer_id
+            and population.observation_date = order_features.observation_date
+    left join line_features
+        on
+            population.customer_id = line_features.customer_id
+            and population.observation_date = line_features.observation_date
+    left join subscription_features
+        on
+            population.customer_id = subscription_features.customer_id
+            and population.observation_date = subscription_features.observation_date
+    left join session_features
+        on
+            population.customer_id = session_features.customer_id
+            and population.observation_date = session_features.observation_date
+    left join support_features
+        on
+            population.customer_id = support_features.customer_id
+            and population.observation_date = support_features.observation_date
+    left join email_features
+        on
+            population.customer_id = email_features.customer_id
+            and population.observation_date = email_features.observation_date
+    left join seen
+        on population.customer_id = seen.customer_id
+    left join profiles
+        on population.customer_id = profiles.customer_id
+)
+
+select * from final

@@ -1,0 +1,65 @@
+with identifiers as (
+    select * from {{ ref('stg_identity__identifiers') }}
+),
+
+events as (
+    select * from {{ ref('int_events_identified') }}
+),
+
+orders as (
+    select * from {{ ref('int_orders_unioned') }}
+),
+
+files_customers as (
+    select * from {{ ref('stg_files__customers') }}
+),
+
+contacts as (
+    select * from {{ ref('stg_crm__contacts') }}
+),
+
+moments as (
+    select
+        customer_id,
+        min(occurred_at) as first_at,
+        max(occurred_at) as last_at
+    from events
+    group by customer_id
+    union all
+    select
+        customer_id,
+        min(ordered_at) as first_at,
+        max(ordered_at) as last_at
+    from orders
+    group by customer_id
+    union all
+    select
+        identifiers.customer_id,
+        min(files_customers.first_seen_at) as first_at,
+        cast(null as timestamp) as last_at
+    from files_customers
+    inner join identifiers
+        on files_customers.user_id = identifiers.id_value and identifiers.id_type = 'user_id'
+    group by identifiers.customer_id
+    union all
+    select
+        identifiers.customer_id,
+        min(contacts.created_at) as first_at,
+        cast(null as timestamp) as last_at
+    from contacts
+    inner join identifiers
+        on contacts.crm_id = identifiers.id_value and identifiers.id_type = 'crm_id'
+    group by identifiers.customer_id
+),
+
+final as (
+    select
+        customer_id,
+        min(first_at) as first_seen_at,
+        coalesce(max(last_at), min(first_at)) as last_seen_at
+    from moments
+    where customer_id is not null
+    group by customer_id
+)
+
+select * from final

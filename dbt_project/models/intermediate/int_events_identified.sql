@@ -1,0 +1,46 @@
+with events as (
+    select * from {{ ref('stg_events__events') }}
+),
+
+identifiers as (
+    select * from {{ ref('stg_identity__identifiers') }}
+),
+
+identified as (
+    select
+        events.source,
+        events.message_id,
+        events.type,
+        events.event_name,
+        events.anonymous_id,
+        events.occurred_at,
+        events.known_at,
+        coalesce(users.customer_id, devices.customer_id) as customer_id
+    from events
+    left join identifiers as users
+        on events.user_id = users.id_value and users.id_type = 'user_id'
+    left join identifiers as devices
+        on events.anonymous_id = devices.id_value and devices.id_type = 'anonymous_id'
+),
+
+final as (
+    select
+        *,
+        case
+            when
+                type not in ('page', 'screen', 'track')
+                or (
+                    type = 'track'
+                    and (
+                        source in ({{ quoted_list(var('server_sources')) }})
+                        or event_name in ({{ quoted_list(var('events_outside_sessions')) }})
+                    )
+                )
+                then null
+            when type = 'screen' or source in ({{ quoted_list(var('app_sources')) }}) then 'app'
+            else 'web'
+        end as platform
+    from identified
+)
+
+select * from final

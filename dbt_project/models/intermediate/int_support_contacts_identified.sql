@@ -1,0 +1,57 @@
+with tickets as (
+    select * from {{ ref('stg_support__tickets') }}
+),
+
+conversations as (
+    select * from {{ ref('stg_contact_centre__conversations') }}
+),
+
+identifiers as (
+    select * from {{ ref('stg_identity__identifiers') }}
+),
+
+-- A ticket is known when it is opened; what changes later (status, satisfaction) is not used before `updated_at`.
+contacts as (
+    select
+        'ticket' as kind,
+        ticket_id as contact_id,
+        user_id,
+        email,
+        created_at as contacted_at,
+        created_at as known_at,
+        topic,
+        status,
+        satisfaction
+    from tickets
+    union all
+    select
+        'chat' as kind,
+        conversation_id as contact_id,
+        user_id,
+        email,
+        started_at as contacted_at,
+        known_at,
+        cast(null as string) as topic,
+        cast(null as string) as status,
+        cast(null as string) as satisfaction
+    from conversations
+),
+
+final as (
+    select
+        contacts.kind,
+        contacts.contact_id,
+        coalesce(users.customer_id, emails.customer_id) as customer_id,
+        contacts.contacted_at,
+        contacts.known_at,
+        contacts.topic,
+        contacts.status,
+        contacts.satisfaction
+    from contacts
+    left join identifiers as users
+        on contacts.user_id = users.id_value and users.id_type = 'user_id'
+    left join identifiers as emails
+        on contacts.email = emails.id_value and emails.id_type = 'email'
+)
+
+select * from final

@@ -1,0 +1,27 @@
+with contacts as (
+    select * from {{ ref('int_support_contacts_identified') }}
+),
+
+as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+final as (
+    select
+        contacts.customer_id,
+        count(*) filter (where contacts.kind = 'ticket') as count_tickets,
+        count(*) filter (
+            where contacts.kind = 'ticket' and contacts.status not in ('closed', 'solved')
+        ) as count_tickets_open,
+        count(*) filter (where contacts.kind = 'chat') as count_chats,
+        count(*) filter (
+            where contacts.contacted_at >= as_of.as_of - interval '90 days'
+        ) as count_support_contacts_90d,
+        max(contacts.contacted_at) as last_support_contact_at
+    from contacts
+    cross join as_of
+    where contacts.customer_id is not null
+    group by contacts.customer_id
+)
+
+select * from final

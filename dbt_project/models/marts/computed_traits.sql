@@ -1,0 +1,110 @@
+with customers as (
+    select * from {{ ref('customer_360') }}
+),
+
+orders as (
+    select * from {{ ref('orders') }}
+),
+
+order_lines as (
+    select * from {{ ref('order_lines') }}
+),
+
+sessions as (
+    select * from {{ ref('sessions') }}
+),
+
+leads as (
+    select * from {{ ref('stg_crm__leads') }}
+),
+
+identifiers as (
+    select * from {{ ref('stg_identity__identifiers') }}
+),
+
+support as (
+    select * from {{ ref('int_support_summarised') }}
+),
+
+categories as (
+    select
+        customer_id,
+        category as favourite_category
+    from order_lines
+    where customer_id is not null and kind = 'sale' and category is not null
+    group by customer_id, category
+    qualify
+        row_number() over (
+            partition by customer_id
+            order by sum(coalesce(quantity, 1)) desc nulls last, category
+        ) = 1
+),
+
+baskets as (
+    select
+        order_id,
+        sum(quantity) as count_items
+    from order_lines
+    group by order_id
+),
+
+order_traits as (
+    select
+        orders.customer_id,
+        avg(baskets.count_items) as average_basket_items,
+        avg(case when orders.coupon_code is null then 0.0 else 1.0 end) as coupon_rate
+    from orders
+    left join baskets on orders.order_id = baskets.order_id
+    where orders.kind = 'sale' and orders.customer_id is not null
+    group by orders.customer_id
+),
+
+platforms as (
+    select
+        customer_id,
+        platform as preferred_platform
+    from sessions
+    group by customer_id, platform
+    qualify
+        row_number() over (
+            partition by customer_id
+            order by count(*) desc nulls last, platform
+        ) = 1
+),
+
+qualified_leads as (
+    select
+        identifiers.customer_id,
+        max(case when leads.is_qualified then 1 else 0 end) as is_qualified
+    from leads
+    inner join identifiers
+        on leads.email = identifiers.id_value and identifiers.id_type = 'email'
+    group by identifiers.customer_id
+),
+
+final as (
+    select
+        customers.customer_id,
+        categories.favourite_category,
+        platforms.preferred_platform,
+        {{ days_between('customers.last_order_at', 'customers.as_of') }} as days_since_last_order,
+        {{ days_between('customers.last_session_at', 'customers.as_of') }} as days_since_last_session,
+        cast(order_traits.average_basket_items as double) as average_basket_items,
+        cast(order_traits.coupon_rate as double) as coupon_rate,
+        coalesce(support.count_support_contacts_90d, 0) as count_support_contacts_90d,
+        case
+            when coalesce(support.count_support_contacts_90d, 0) = 0 then 'none'
+            when support.count_support_contacts_90d <= 2 then 'some'
+            else 'heavy'
+        end as support_load,
+        coalesce(qualified_leads.is_qualified, 0) = 1 as is_lead_qualified,
+        customers.count_orders >= 2 as is_repeat_buyer
+    from customers
+    left join categories on customers.customer_id = categories.customer_id
+    left join platforms on customers.customer_id = platforms.customer_id
+    left join order_traits on customers.customer_id = order_traits.customer_id
+    left join support on customers.customer_id = support.customer_id
+    left join qualified_leads on customers.customer_id = qualified_leads.customer_id
+)
+
+select * from final

@@ -1,0 +1,172 @@
+with identifiers as (
+    select * from {{ ref('stg_identity__identifiers') }}
+),
+
+as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+profiles as (
+    select * from {{ ref('int_customers_profiled') }}
+),
+
+seen as (
+    select * from {{ ref('int_customers_seen') }}
+),
+
+orders as (
+    select * from {{ ref('orders') }}
+),
+
+sessions as (
+    select * from {{ ref('sessions') }}
+),
+
+subscriptions as (
+    select * from {{ ref('int_subscriptions_current') }}
+),
+
+support as (
+    select * from {{ ref('int_support_summarised') }}
+),
+
+emails as (
+    select * from {{ ref('int_emails_identified') }}
+),
+
+people as (
+    select
+        customer_id,
+        min(id_value) filter (where id_type = 'user_id') as user_id,
+        min(id_value) filter (where id_type = 'email') as any_email,
+        min(id_value) filter (where id_type = 'crm_id') as crm_id,
+        min(id_value) filter (where id_type = 'payment_id') as payment_id,
+        min(id_value) filter (where id_type = 'anonymous_id') as anonymous_id,
+        count(*) filter (where id_type = 'user_id') as count_user_ids,
+        count(*) filter (where id_type = 'email') as count_emails,
+        count(*) filter (where id_type = 'anonymous_id') as count_anonymous_ids
+    from identifiers
+    group by customer_id
+),
+
+order_totals as (
+    select
+        customer_id,
+        count(*) filter (where kind = 'sale') as count_orders,
+        count(*) filter (where kind = 'refund') as count_refunds,
+        count(*) filter (where kind = 'cancellation') as count_cancellations,
+        sum(total_cents) as revenue_cents,
+        -sum(total_cents) filter (where kind in ('refund', 'cancellation')) as refunded_cents,
+        avg(total_cents) filter (where kind = 'sale' and not is_zero_total) as average_order_cents,
+        min(ordered_at) filter (where kind = 'sale') as first_order_at,
+        max(ordered_at) filter (where kind = 'sale') as last_order_at,
+        max_by(currency, ordered_at) filter (where currency is not null) as currency
+    from orders
+    where customer_id is not null
+    group by customer_id
+),
+
+session_totals as (
+    select
+        sessions.customer_id,
+        count(*) as count_sessions,
+        count(*) filter (where sessions.started_at >= as_of.as_of - interval '7 days') as count_sessions_7d,
+        count(*) filter (where sessions.started_at >= as_of.as_of - interval '30 days') as count_sessions_30d,
+        count(*) filter (where sessions.started_at >= as_of.as_of - interval '90 days') as count_sessions_90d,
+        max(sessions.started_at) as last_session_at,
+        min_by(sessions.channel, sessions.started_at) as first_channel,
+        min_by(sessions.utm_campaign, sessions.started_at) filter (
+            where sessions.utm_campaign is not null
+        ) as first_campaign
+    from sessions
+    cross join as_of
+    group by sessions.customer_id
+),
+
+email_totals as (
+    select
+        customer_id,
+        count(*) filter (where engagement = 'open') as count_email_opens,
+        count(*) filter (where engagement = 'click') as count_email_clicks
+    from emails
+    where customer_id is not null
+    group by customer_id
+),
+
+final as (
+    select
+        people.customer_id,
+        people.user_id,
+        coalesce(profiles.email, people.any_email) as email,
+        people.crm_id,
+        people.payment_id,
+        people.anonymous_id,
+        people.count_user_ids,
+        people.count_emails,
+        people.count_anonymous_ids,
+        profiles.full_name,
+        profiles.first_name,
+        profiles.last_name,
+        profiles.phone,
+        profiles.birth_date,
+        profiles.birth_date_source,
+        profiles.country,
+        coalesce(profiles.customer_type, 'retail') as customer_type,
+        profiles.account_name,
+        profiles.account_manager,
+        seen.first_seen_at,
+        seen.last_seen_at,
+        session_totals.first_channel,
+        session_totals.first_campaign,
+        coalesce(order_totals.count_orders, 0) as count_orders,
+        coalesce(order_totals.count_refunds, 0) as count_refunds,
+        coalesce(order_totals.count_cancellations, 0) as count_cancellations,
+        cast(order_totals.revenue_cents as bigint) as revenue_cents,
+        cast(order_totals.refunded_cents as bigint) as refunded_cents,
+        cast(round(order_totals.average_order_cents) as bigint) as average_order_cents,
+        order_totals.currency,
+        order_totals.first_order_at,
+        order_totals.last_order_at,
+        coalesce(subscriptions.state, 'never') as subscription_state,
+        subscriptions.plan_name as subscription_plan,
+        subscriptions.price_cents as subscription_price_cents,
+        subscriptions.started_at as subscription_started_at,
+        subscriptions.cancelled_at as subscription_cancelled_at,
+        coalesce(session_totals.count_sessions, 0) as count_sessions,
+        coalesce(session_totals.count_sessions_7d, 0) as count_sessions_7d,
+        coalesce(session_totals.count_sessions_30d, 0) as count_sessions_30d,
+        coalesce(session_totals.count_sessions_90d, 0) as count_sessions_90d,
+        session_totals.last_session_at,
+        coalesce(support.count_tickets, 0) as count_tickets,
+        coalesce(support.count_tickets_open, 0) as count_tickets_open,
+        coalesce(support.count_chats, 0) as count_chats,
+        support.last_support_contact_at,
+        coalesce(email_totals.count_email_opens, 0) as count_email_opens,
+        coalesce(email_totals.count_email_clicks, 0) as count_email_clicks,
+        case
+            when
+                people.user_id is null and people.any_email is null
+                and people.crm_id is null and people.payment_id is null
+                and coalesce(order_totals.count_orders, 0) = 0
+                then 'visitor'
+            when coalesce(order_totals.count_orders, 0) = 0 then 'prospect'
+            when
+                order_totals.last_order_at
+                < as_of.as_of - interval '{{ var("lapsed_after_days") }} days'
+                then 'lapsed'
+            when order_totals.count_orders = 1 then 'new'
+            else 'repeat'
+        end as lifecycle_stage,
+        as_of.as_of
+    from people
+    cross join as_of
+    left join profiles on people.customer_id = profiles.customer_id
+    left join seen on people.customer_id = seen.customer_id
+    left join order_totals on people.customer_id = order_totals.customer_id
+    left join session_totals on people.customer_id = session_totals.customer_id
+    left join subscriptions on people.customer_id = subscriptions.customer_id
+    left join support on people.customer_id = support.customer_id
+    left join email_totals on people.customer_id = email_totals.customer_id
+)
+
+select * from final

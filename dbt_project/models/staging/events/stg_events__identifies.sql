@@ -1,0 +1,30 @@
+with events as (
+    select * from {{ ref('stg_events__events') }}
+),
+
+final as (
+    select
+        source,
+        message_id,
+        user_id,
+        anonymous_id,
+        occurred_at,
+        known_at,
+        {{ tidy_email(json_text('payload', 'traits.email')) }} as email,
+        {{ blank_to_null(json_text('payload', 'traits.name')) }} as full_name,
+        coalesce(
+            {{ json_text('payload', 'traits.firstName') }},
+            {{ json_text('payload', 'traits.first_name') }}
+        ) as first_name,
+        coalesce(
+            {{ json_text('payload', 'traits.lastName') }},
+            {{ json_text('payload', 'traits.last_name') }}
+        ) as last_name,
+        {{ blank_to_null(json_text('payload', 'traits.phone')) }} as phone,
+        try_cast({{ json_text('payload', 'traits.birthday') }} as date) as birth_date,
+        {{ blank_to_null(json_text('payload', 'traits.address.country')) }} as country
+    from events
+    where type = 'identify'
+)
+
+select * from final

@@ -1,0 +1,32 @@
+with tracks as (
+    select * from {{ ref('stg_events__tracks') }}
+),
+
+reversals as (
+    select
+        source,
+        message_id,
+        user_id,
+        anonymous_id,
+        occurred_at,
+        known_at,
+        case when event_name = 'Order Cancelled' then 'cancellation' else 'refund' end as kind,
+        {{ blank_to_null(json_text('payload', 'properties.order_id')) }} as order_id,
+        {{ to_cents(json_text('payload', 'properties.total')) }} as total_cents,
+        upper({{ json_text('payload', 'properties.currency') }}) as currency
+    from tracks
+    where event_name in ('Order Cancelled', 'Order Refunded')
+),
+
+final as (
+    select *
+    from reversals
+    where order_id is not null
+    qualify
+        row_number() over (
+            partition by order_id, kind, occurred_at
+            order by known_at asc nulls last, source, message_id
+        ) = 1
+)
+
+select * from final

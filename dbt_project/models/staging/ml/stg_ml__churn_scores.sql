@@ -1,0 +1,22 @@
+with source as (
+    select * from {{ source('ml', 'churn_scores') }}
+),
+
+final as (
+    select
+        customer_id,
+        probability,
+        percentile,
+        cast(reasons as string) as reasons,
+        model_version,
+        held_out,
+        scored_at
+    from source
+    qualify
+        row_number() over (
+            partition by customer_id
+            order by scored_at desc nulls last, model_version desc nulls last
+        ) = 1
+)
+
+select * from final
