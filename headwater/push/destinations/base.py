@@ -1,0 +1,150 @@
+"""What a destination class is: capabilities as data, requests out, outcomes in. No I/O.
+
+Belongs here: the contract that every class under this folder keeps; `tests/contracts/test_destinations.py` holds each
+registered one to it. Does not belong here: sending, waiting, retrying (`headwater.push.sender`), or which rows and
+events (`headwater.push.sync`, `headwater.push.stream`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import msgspec
+
+from headwater.configuration import Destination as DestinationConfig
+from headwater.errors import UnavailableError
+
+TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request, exactly as it goes out."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the status, the body as JSON (`None` when it is not), and its beginning as text."""
+
+    status: int
+    json: Any
+    text: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the tool said about one record. A transient refusal may pass as it is; another needs other data."""
+
+    is_accepted: bool
+    code: str = ""
+    message: str = ""
+    is_transient: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of a sync: its key, as text, and the fields as a JSON object (the key's own field among them)."""
+
+    key: str
+    fields: msgspec.Raw
+
+
+@dataclass(frozen=True)
+class SyncObject:
+    """What a class can do with one kind of object.
+
+    Attributes:
+        batch_size: records in one request at most.
+        identifiers: fields by which the tool finds a record; the sync's key must be mapped to one of them.
+        modes: how records may be written.
+    """
+
+    batch_size: int
+    identifiers: tuple[str, ...]
+    modes: tuple[str, ...] = ("upsert",)
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """What a class can do with events: how many in one request, and how many bytes of JSON."""
+
+    batch_size: int
+    batch_bytes: int = 500_000
+
+
+class Destination:
+    """A tool that takes records, events or both. Subclasses set the data and write and read one request's JSON.
+
+    Args:
+        config: `destinations/<name>.yaml`.
+    """
+
+    type: ClassVar[str]
+    objects: ClassVar[dict[str, SyncObject]] = {}
+    streaming: ClassVar[Streaming | None] = None
+    rate_per_second: ClassVar[float] = 10.0
+
+    def __init__(self, config: DestinationConfig) -> None:
+        self.config = config
+        self.base_url = config.base_url.rstrip("/")
+        self.rate = config.rate_per_second or self.rate_per_second
+
+    def headers(self) -> dict[str, str]:
+        """Headers of every request."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self.config.token:
+            headers["Authorization"] = f"Bearer {self.config.token}"
+        return headers
+
+    def sync_request(self, object_: str, id_field: str, records: Sequence[Record]) -> Request:
+        """The request that upserts these records, at most `objects[object_].batch_size` of them."""
+        raise NotImplementedError
+
+    def stream_request(self, events: Sequence[msgspec.Raw]) -> Request:
+        """The request that delivers these events, at most `streaming.batch_size` of them."""
+        raise NotImplementedError
+
+    def outcomes(self, answer: Answer, count: int) -> list[Outcome]:
+        """The outcome of each of the `count` records or events of a request that was answered with 2xx.
+
+        The tool's `errors` name records by `index`; all others are accepted.
+
+        Raises:
+            UnavailableError: the answer cannot be read, so nothing may be taken as accepted.
+        """
+        if not isinstance(answer.json, dict):
+            raise UnavailableError(f"{self.base_url} answered {answer.status} with something that is not JSON.")
+        outcomes = [Outcome(True, str(answer.status))] * count
+        for error in answer.json.get("errors") or []:
+            index = error.get("index") if isinstance(error, dict) else None
+            if not isinstance(index, int) or not 0 <= index < count:
+                raise UnavailableError(f"{self.base_url} refused records without saying which: {answer.text}")
+            code = str(error.get("code") or answer.status)
+            outcomes[index] = Outcome(False, code, str(error.get("message") or code), self.is_transient(code))
+        self.check_count(answer, sum(o.is_accepted for o in outcomes))
+        return outcomes
+
+    def check_count(self, answer: Answer, accepted: int) -> None:
+        """Compare the tool's own count of what it accepted, where it gives one, with ours.
+
+        Raises:
+            UnavailableError: they differ, so nothing may be taken as accepted.
+        """
+
+    def is_transient(self, code: str) -> bool:
+        """Whether a refusal of one record may pass by itself."""
+        return code.isdigit() and int(code) in TRANSIENT_STATUS
+
+    def _post(self, path: str, body: object) -> Request:
+        return Request("POST", f"{self.base_url}{path}", self.headers(), msgspec.json.encode(body))
+
+    def _require_count(self, said: int | None, accepted: int) -> None:
+        if said is not None and said != accepted:
+            raise UnavailableError(f"{self.base_url} says it accepted {said} records; its errors leave {accepted}.")
