@@ -298,39 +298,51 @@ def _check_references(config: Config, folder: Path) -> None:
 
 
 def _explain(path: Path, node: yaml.Node | None, cls: type, message: str) -> str:
-    """msgspec's message with the line it is about and, for a wrong key, the keys that are valid there."""
+    """msgspec's message with the line it is about and what is valid there."""
     what, _, where = message.partition(" - at `")
     steps = re.findall(r"\[(\d+|\.\.\.)\]|\.([^.\[\]`]+)", where)
     wrong = re.search(r"unknown field `([^`]+)`", what)
     found, shape = _descend(node, msgspec.inspect.type_info(cls), [number or name for number, name in steps], what)
     line_node = _key_node(found, wrong.group(1)) if wrong else found
     line = line_node.start_mark.line + 1 if line_node is not None else 1
-    valid = ""
-    if isinstance(shape, msgspec.inspect.StructType) and (wrong or "missing required" in what):
-        valid = f" Valid keys here: {', '.join(f.encode_name for f in shape.fields)}."
-    return f"{path}, line {line}: {what.rstrip('.')}.{valid}"
+    return f"{path}, line {line}: {what.rstrip('.')}.{_valid(shape, what)}"
+
+
+def _valid(shape: Any, what: str) -> str:
+    if isinstance(shape, msgspec.inspect.StructType) and ("unknown field" in what or "missing required" in what):
+        tag = [shape.tag_field] if shape.tag_field else []
+        return f" Valid keys here: {', '.join([*tag, *(f.encode_name for f in shape.fields)])}."
+    if isinstance(shape, msgspec.inspect.LiteralType):
+        return f" Valid values: {', '.join(map(str, shape.values))}."
+    if isinstance(shape, msgspec.inspect.UnionType):
+        return f" Valid values: {', '.join(str(t.tag) for t in shape.types if hasattr(t, 'tag'))}."
+    return ""
 
 
 def _descend(node: yaml.Node | None, shape: Any, steps: list[str], what: str) -> tuple[yaml.Node | None, Any]:
-    """Follow msgspec's path through the YAML node and the type at once. `[...]` stands for any mapping key, so each
+    """Follow msgspec's path through the YAML node and the type at once. `[...]` stands for any key or item, so each
     candidate is tried and the one that shows the fault is taken."""
     for index, step in enumerate(steps):
-        shape = _inner(shape, node)
-        if step == "..." and isinstance(node, yaml.MappingNode):
-            inner = getattr(shape, "value_type", None)
-            results = [_descend(value, inner, steps[index + 1 :], what) for _, value in node.value]
+        union, shape = shape, _inner(shape, node)
+        if step == "..." and isinstance(node, yaml.CollectionNode):
+            inner = getattr(shape, "value_type", None) or getattr(shape, "item_type", None)
+            values = [item[1] if isinstance(item, tuple) else item for item in node.value]
+            results = [_descend(value, inner, steps[index + 1 :], what) for value in values]
             return next((r for r in results if _shows(r, what)), results[0] if results else (node, inner))
         if isinstance(node, yaml.MappingNode):
             match = next((v for k, v in node.value if k.value == step), None)
+            if match is None:
+                return None, None
             if isinstance(shape, msgspec.inspect.StructType):
-                shape = next((f.type for f in shape.fields if f.encode_name == step), None)
+                found = next((f.type for f in shape.fields if f.encode_name == step), None)
+                shape = union if step == shape.tag_field else found
             else:
                 shape = getattr(shape, "value_type", None)
-            node = match if match is not None else node
+            node = match
         elif isinstance(node, yaml.SequenceNode):
             node = node.value[int(step)] if step.isdigit() else node
             shape = getattr(shape, "item_type", None)
-    return node, _inner(shape, node)
+    return node, shape if isinstance(node, yaml.ScalarNode) else _inner(shape, node)
 
 
 def _inner(shape: Any, node: yaml.Node | None) -> Any:
@@ -351,23 +363,19 @@ def _key_node(node: yaml.Node | None, key: str, *, value: bool = False) -> Any:
 
 
 def _shows(result: tuple[yaml.Node | None, Any], what: str) -> bool:
+    """Whether this node is the one that msgspec's message is about."""
     node, shape = result
     names = re.findall(r"`([^`]+)`", what)
     if "unknown field" in what:
         return isinstance(node, yaml.MappingNode) and any(k.value == names[0] for k, _ in node.value)
     if "missing required" in what:
         return isinstance(node, yaml.MappingNode) and all(k.value != names[0] for k, _ in node.value)
-    if isinstance(node, yaml.ScalarNode) and shape is not None:
-        try:
-            msgspec.convert(yaml.safe_load(node.value), _plain(shape))
-        except (msgspec.ValidationError, yaml.YAMLError, TypeError):
-            return True
-        return False
-    return node is not None
-
-
-def _plain(shape: Any) -> Any:
-    kinds = {"IntType": int, "FloatType": float, "StrType": str, "BoolType": bool}
+    if not isinstance(node, yaml.ScalarNode):
+        return node is not None
+    value = yaml.safe_load(node.value)
     if isinstance(shape, msgspec.inspect.LiteralType):
-        return Literal[tuple(shape.values)]  # type: ignore[valid-type]
-    return kinds.get(type(shape).__name__, Any)
+        return value not in shape.values
+    if isinstance(shape, msgspec.inspect.UnionType):
+        return value not in {getattr(t, "tag", None) for t in shape.types}
+    kinds = {"IntType": int, "FloatType": float, "StrType": str, "BoolType": bool}
+    return not isinstance(value, kinds.get(type(shape).__name__, object))

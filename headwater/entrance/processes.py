@@ -70,6 +70,7 @@ class Processes:
                     for member in alive:
                         with contextlib.suppress(psutil.Error):
                             member.kill()
+                    psutil.wait_procs(alive, timeout=5)
                     ended += 1
         self._record.unlink(missing_ok=True)
         return ended

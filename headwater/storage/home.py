@@ -44,7 +44,7 @@ def read_home(settings: Settings) -> Home | None:
     """The home's record, or None when nothing has claimed it yet."""
     try:
         record = json.loads((settings.home / "home.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     as_of = record.get("as_of")
     return Home(
