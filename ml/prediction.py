@@ -6,121 +6,27 @@ why nothing did. Does not belong here: reading or writing tables.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from dataclasses import asdict
+from datetime import datetime
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ml import candidates, churn, evaluate, labels, training_set
 from ml import score as scoring
 from ml.card import model_card
+from ml.gate import decide
 from ml.labels import ChurnRule
+from ml.outcomes import Prepared, Scored, Trained
 from ml.reasons import drivers
-from ml.registry import ArtefactError, Registry, Saved, version_for
+from ml.registry import Registry, version_for
 
-TOLERANCE = 0.005
-CODE = "1"
+CODE = "1"  # raise it when fitting or calibrating changes: the same data must then lead to another version
 NAME = "churn"
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """The training set of a prediction.
-
-    Attributes:
-        frame: customer_id, observation_date, churned, split (train, embargo, test), features; one row per label.
-        dates: observation dates in it, oldest first.
-        skip_reason: why there is no row; empty when there are rows.
-        without_features: rows for which the features had none.
-    """
-
-    frame: pd.DataFrame
-    dates: list[date]
-    skip_reason: str = ""
-    without_features: int = 0
-
-    def metadata(self) -> dict[str, Any]:
-        """Counts for people, as plain values."""
-        by_split = self.frame["split"].value_counts() if "split" in self.frame else {}
-        return {
-            "rows": len(self.frame),
-            "churned": int(self.frame["churned"].sum()),
-            "observation_dates": ", ".join(map(str, self.dates)) or "none",
-            "rows_without_features": self.without_features,
-            **{f"rows_{part}": int(by_split.get(part, 0)) for part in ("train", "embargo", "test")},
-            **({"skipped": self.skip_reason} if self.skip_reason else {}),
-        }
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What training came to.
-
-    Attributes:
-        version: the version of this data; empty when training was skipped.
-        champion: the version that scores now; None when there is none.
-        reused: the version existed already, so nothing was fitted.
-        promoted: this call made it the champion.
-        decision: one sentence on the promotion.
-        numbers: the evaluation on the test date (`ml.evaluate.Report.numbers`).
-        plots: name → PNG.
-        skip_reason: why nothing was trained; empty otherwise.
-    """
-
-    version: str = ""
-    champion: str | None = None
-    reused: bool = False
-    promoted: bool = False
-    decision: str = ""
-    numbers: dict[str, Any] = field(default_factory=dict)
-    plots: dict[str, bytes] = field(default_factory=dict)
-    folder: Path | None = None
-    skip_reason: str = ""
-
-    def metadata(self) -> dict[str, Any]:
-        """The main numbers for people, as plain values."""
-        if self.skip_reason:
-            return {"skipped": self.skip_reason, "champion": self.champion or "none"}
-        model, rule, gain = self.numbers["model"], self.numbers["recency_rule"], self.numbers["roc_auc_difference"]
-        return {
-            "model_version": self.version,
-            "champion": self.champion or "none",
-            "reused": self.reused,
-            "decision": self.decision,
-            "people_tested": self.numbers["n"],
-            "base_rate": self.numbers["base_rate"],
-            **{name: value["value"] for name, value in model.items()},
-            "roc_auc_interval": f"{model['roc_auc']['low']:.3f} to {model['roc_auc']['high']:.3f}",
-            "roc_auc_recency_rule": rule["roc_auc"]["value"],
-            "roc_auc_gain": gain["value"],
-            "roc_auc_gain_interval": f"{gain['low']:.3f} to {gain['high']:.3f}",
-            "precision_at_audience": self.numbers["model_audience"]["precision"],
-            "recall_at_audience": self.numbers["model_audience"]["recall"],
-        }
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The rows of `ml.churn_scores`; `skip_reason` says why there is none."""
-
-    frame: pd.DataFrame
-    version: str = ""
-    skip_reason: str = ""
-
-    def metadata(self) -> dict[str, Any]:
-        """Counts for people, as plain values."""
-        return {
-            "rows": len(self.frame),
-            "model_version": self.version or "none",
-            "held_out": int(self.frame["held_out"].sum()),
-            "mean_probability": float(self.frame["probability"].mean()) if len(self.frame) else 0.0,
-            **({"skipped": self.skip_reason} if self.skip_reason else {}),
-        }
 
 
 def rule_from(label: Any, *, first_observation: str | None = None, last_observation: str | None = None) -> ChurnRule:
@@ -206,32 +112,25 @@ def train(
     if reason:
         return Trained(champion=registry.champion(), skip_reason=reason, folder=folder)
     names = training_set.feature_columns(marked)
+    said = training_set.fingerprint(marked)
+    parameters = _parameters(rule, audience_share)
+    version = version_for(
+        name=NAME, fingerprint=said, feature_hash=training_set.feature_hash(names), parameters=parameters
+    )
     manifest = {
         "name": NAME,
         "created_at": created_at.isoformat(),
-        "fingerprint": training_set.fingerprint(marked),
-        "parameters": {
-            "rule": asdict(rule),
-            "audience_share": audience_share,
-            "candidates": candidates.PARAMETERS,
-            "code": CODE,
-            "libraries": {library: installed(library) for library in ("numpy", "pandas", "scikit-learn")},
-        },
+        "fingerprint": said,
+        "parameters": parameters,
         "train_dates": [str(day) for day in split.train],
         "test_dates": [str(day) for day in split.test],
     }
-    version = version_for(
-        name=NAME,
-        fingerprint=manifest["fingerprint"],
-        feature_hash=training_set.feature_hash(names),
-        parameters=manifest["parameters"],
-    )
     reused = registry.has(version)
     test = marked[marked["split"] == "test"]
     if not reused:
         _fit_and_save(registry, version, manifest, marked, names, rule=rule, audience_share=audience_share)
     saved = registry.load(version)
-    promoted, decision = _decide(registry, saved, test, rule=rule, at=created_at)
+    promoted, decision = decide(registry, saved, test, rule=rule, at=created_at)
     return Trained(
         version=version,
         champion=registry.champion(),
@@ -278,6 +177,19 @@ def score(
     return Scored(frame, champion)
 
 
+def _parameters(rule: ChurnRule, audience_share: float) -> dict[str, Any]:
+    """Everything beside the data that decides what a model is; as it reads back from JSON."""
+    said: dict[str, Any] = {
+        "rule": asdict(rule),
+        "audience_share": audience_share,
+        "candidates": candidates.PARAMETERS,
+        "code": CODE,
+        "libraries": {library: installed(library) for library in ("numpy", "pandas", "scikit-learn", "scipy", "skops")},
+    }
+    parsed: dict[str, Any] = json.loads(json.dumps(said, default=str))
+    return parsed
+
+
 def _fit_and_save(
     registry: Registry,
     version: str,
@@ -296,39 +208,3 @@ def _fit_and_save(
     manifest = {**manifest, "feature_hash": training_set.feature_hash(model.features), "metrics": metrics}
     plots = {"roc": evaluate.roc_plot(test, probability), "calibration": evaluate.calibration_plot(test, probability)}
     registry.save(version, model, manifest, card=model_card(version, model, manifest), plots=plots)
-
-
-def _decide(registry: Registry, saved: Saved, test: pd.DataFrame, *, rule: ChurnRule, at: datetime) -> tuple[bool, str]:
-    """The gate: not surely worse than the recency rule, and no worse than the champion on the same people."""
-    champion = registry.champion()
-    if champion == saved.version:
-        return False, "It is the champion already."
-    if saved.manifest["metrics"]["roc_auc_difference"]["high"] < 0:
-        return False, "Not promoted: the recency rule ranks better on the test date."
-    reason = "Promoted: the first model." if champion is None else _against(registry, champion, saved, test, rule=rule)
-    if reason.startswith("Promoted"):
-        registry.promote(saved.version, reason=reason, at=at.isoformat())
-        return True, reason
-    return False, reason
-
-
-def _against(registry: Registry, champion: str, saved: Saved, test: pd.DataFrame, *, rule: ChurnRule) -> str:
-    try:
-        old = registry.load(champion)
-    except ArtefactError as error:
-        return f"Promoted: the champion cannot be compared ({error})"
-    label_days = pd.Timedelta(days=rule.label_days)
-    seen = max(pd.Timestamp(day) for day in old.manifest["train_dates"]) + label_days > test["observation_date"].min()
-    if seen or old.manifest["parameters"]["rule"] != saved.manifest["parameters"]["rule"]:
-        return "Promoted: the champion answers another question or has seen the test date."
-    if any(name not in test.columns for name in old.model.features):
-        return "Promoted: the champion needs features that are no longer there."
-    before, now = (_auc(test, each) for each in (old, saved))
-    if now >= before - TOLERANCE:
-        return f"Promoted: ROC-AUC {now:.4f} against the champion's {before:.4f} on the same people."
-    return f"Not promoted: ROC-AUC {now:.4f} against the champion's {before:.4f} on the same people."
-
-
-def _auc(test: pd.DataFrame, saved: Saved) -> float:
-    ranking = evaluate.Ranking(test["churned"].to_numpy(dtype="int64"), saved.model.probability(test))
-    return float(ranking.roc_auc(np.ones((1, len(test))))[0])

@@ -42,8 +42,8 @@ def drivers(model: ChurnModel, matrix: np.ndarray) -> dict[str, float]:
     return {model.features[index]: float(size[index]) for index in order}
 
 
-def reasons(model: ChurnModel, matrix: np.ndarray, *, descriptions: Mapping[str, str] | None = None) -> list[str]:
-    """One sentence per person: up to three features that pull the score away from the average, in its direction.
+def reasons(model: ChurnModel, matrix: np.ndarray, *, descriptions: Mapping[str, str] | None = None) -> list[list[str]]:
+    """Up to three phrases per person: the features that pull the score away from the average, in its direction.
 
     Args:
         model: the model that scores.
@@ -62,16 +62,16 @@ def reasons(model: ChurnModel, matrix: np.ndarray, *, descriptions: Mapping[str,
         "mostly unknown" if value is None else f"typical {_show(name, value)}"
         for name, value in zip(model.features, model.typical, strict=True)
     ]
-    sentences = []
+    found = []
     for person in range(len(matrix)):
         parts = [
-            f"{words[index]} {_show(model.features[index], matrix[person, index])} ({typical[index]})"
+            f"{words[index]}: {_show(model.features[index], matrix[person, index])} ({typical[index]})"
             for index, counts in zip(top[person], strong[person], strict=True)
             if counts
         ]
-        start = "Raises risk" if total[person] >= 0 else "Lowers risk"
-        sentences.append(f"{start}: {'; '.join(parts)}" if parts else "Close to the average customer")
-    return sentences
+        direction = "raises risk" if total[person] >= 0 else "lowers risk"
+        found.append([f"{part} {direction}" for part in parts] or ["close to the average customer"])
+    return found
 
 
 def describe(name: str, descriptions: Mapping[str, str] | None = None) -> str:

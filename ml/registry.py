@@ -26,6 +26,9 @@ MODEL, MANIFEST, CARD, CHAMPION = "model.skops", "manifest.json", "card.md", "ch
 TRUSTED = frozenset(
     {
         "ml.candidates.signed_log",
+        "numpy.dtype",
+        "scipy._lib.array_api_compat.numpy._aliases.asarray",
+        "scipy.interpolate._bsplines.BSpline",
         "sklearn._loss.link.Interval",
         "sklearn._loss.link.LogitLink",
         "sklearn._loss.loss.HalfBinomialLoss",

@@ -7,6 +7,7 @@ Does not belong here: who is in the audience (dbt) and what is sent to whom (syn
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -46,6 +47,7 @@ def score(
     """One row per person of `frame` (customer_id and the model's features).
 
     Percentile is 0-100 among the people scored together: 100 is the highest risk, ties share their mean.
+    Reasons are a JSON list of phrases.
 
     Raises:
         ValueError: a feature of the model is missing.
@@ -55,12 +57,13 @@ def score(
     probability = model.probability(frame)
     rank = pd.Series(probability).rank(method="average").to_numpy()
     share = (rank - 1) / (len(rank) - 1) if len(rank) > 1 else np.array([1.0])
+    why = reasons(model, model.matrix(frame), descriptions=descriptions)
     rows = pd.DataFrame(
         {
             "customer_id": frame["customer_id"].to_numpy(),
             "probability": probability,
             "percentile": np.round(100 * share, 2),
-            "reasons": reasons(model, model.matrix(frame), descriptions=descriptions),
+            "reasons": [json.dumps(phrases, ensure_ascii=False) for phrases in why],
             "model_version": version,
             "feature_hash": feature_hash(model.features),
             "held_out": [held_out(str(person)) for person in frame["customer_id"]],
