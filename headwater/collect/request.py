@@ -1,0 +1,143 @@
+"""One HTTP request before its events are looked at: who sends it, and its body unpacked within bounds.
+
+Belongs here: write keys, body limits, gzip, the client's address. Does not belong here: events, the log, routing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class RefusedError(Exception):
+    """An answer that is not 200. `kept` are the bytes to keep aside, with `reason`, when the sender is known.
+
+    `code` is for programs, `message` for people; every JSON error carries both (an SDK depends on it).
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        kept: bytes | None = None,
+        reason: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = dict(headers or {})
+        self.kept = kept
+        self.reason = reason
+
+
+def header_map(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """Headers by lower-case name; of several the last counts."""
+    return dict(scope["headers"])
+
+
+def query_map(scope: Mapping[str, Any]) -> dict[str, str]:
+    """The query's parameters; of several of one name the last counts."""
+    raw = scope.get("query_string") or b""
+    return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True)) if raw else {}
+
+
+def sent_write_key(headers: Mapping[bytes, bytes], query: Mapping[str, str]) -> str | None:
+    """The write key by Basic authentication (as user name), `X-Write-Key` or the query; None when there is none."""
+    given = headers.get(b"authorization")
+    if given and given[:6].lower() == b"basic ":
+        try:
+            user = base64.b64decode(given[6:].strip(), validate=True).decode().partition(":")[0]
+        except (binascii.Error, ValueError):
+            user = ""
+        if user:
+            return user
+    named = headers.get(b"x-write-key")
+    if named:
+        return named.decode("latin-1").strip()
+    return query.get("writeKey") or query.get("write_key") or None
+
+
+def client_address(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str | None:
+    """The sender's address; behind a proxy on this machine, the one that the proxy names."""
+    client = scope.get("client")
+    address = client[0] if client else None
+    forwarded = headers.get(b"x-forwarded-for")
+    if forwarded and address in ("127.0.0.1", "::1", None):
+        return forwarded.decode("latin-1").split(",")[0].strip() or address
+    return address
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
+    """The body as sent, at most `limit` bytes.
+
+    Raises:
+        RefusedError: 413 when it is longer, 400 when the client went away before its end.
+    """
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RefusedError(400, "incomplete_body", "The connection ended before the body did.")
+        part = message.get("body", b"")
+        if part:
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit)
+            parts.append(part)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
+    """The body without its Content-Encoding; gzip is also known by its first bytes, because SDKs forget the header.
+
+    Raises:
+        RefusedError: 400 for a truncated or broken gzip (kept aside), 413 when it unpacks to more than `limit` bytes,
+            415 for another encoding.
+    """
+    encoding = encoding.strip().lower()
+    if encoding not in (b"", b"identity", b"gzip", b"x-gzip"):
+        raise RefusedError(415, "unknown_encoding", "Content-Encoding must be gzip or nothing.")
+    if body[:2] != b"\x1f\x8b":
+        if encoding in (b"gzip", b"x-gzip") and body[:1] not in (b"{", b"["):
+            raise RefusedError(400, "broken_gzip", "The body is not gzip.", kept=body, reason="broken gzip")
+        return body
+    parts: list[bytes] = []
+    left = limit
+    rest = body
+    while rest:
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            part = unpacker.decompress(rest, left + 1)
+        except zlib.error:
+            raise RefusedError(
+                400, "broken_gzip", "The gzip body is broken.", kept=body, reason="broken gzip"
+            ) from None
+        left -= len(part)
+        if left < 0:
+            raise _too_large(limit)
+        if not unpacker.eof:
+            raise RefusedError(
+                400, "truncated_gzip", "The gzip body ends too early.", kept=body, reason="truncated gzip"
+            ) from None
+        parts.append(part)
+        rest = unpacker.unused_data.lstrip(b"\0")
+    return b"".join(parts)
+
+
+def _too_large(limit: int) -> RefusedError:
+    return RefusedError(413, "too_large", f"A request may hold {limit:,} bytes, unpacked. Send smaller batches.")

@@ -1,0 +1,215 @@
+"""The rules of one event: names, identifiers, times. Pure: bytes and clocks come in as arguments.
+
+Belongs here: what the Segment/RudderStack spec says of an event, whichever verb asks (the collector checks, the lander
+and the streaming destinations complete). Does not belong here: reading, writing, HTTP, the shape of any table.
+
+All times are UTC without an offset, to the microsecond. A time that cannot be read counts as absent; the client's
+text stays in the payload.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from msgspec import Struct
+
+TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
+Route = Literal["live", "import", "quarantine"]
+
+NOT_JSON = "not JSON"
+NOT_AN_OBJECT = "not an object"
+UNKNOWN_TYPE = "unknown type"
+NO_ID = "no userId or anonymousId"
+NO_EVENT_NAME = "track without an event name"
+TOO_LARGE = "event larger than the limit"
+LONGEST_MESSAGE_ID = 1024
+_NAMESPACE = uuid.UUID("6d7c8d0a-8f0e-5c1e-9d55-0c1b4d3f2a10")
+
+
+class Received(Struct, frozen=True):
+    """How an event came in. Times are UTC; `sent_at` is the batch's own text, not yet read."""
+
+    source: str
+    route: Route
+    received_at: datetime
+    sent_at: str | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+    backfill: bool = False
+    type: str | None = None
+
+
+class Event(Struct):
+    """An event with every field that the platform promises. `payload` is the whole of it under the spec's names."""
+
+    source: str
+    message_id: str
+    type: str
+    event: str | None
+    user_id: str | None
+    anonymous_id: str | None
+    timestamp: datetime
+    original_timestamp: datetime | None
+    sent_at: datetime | None
+    received_at: datetime
+    known_at: datetime
+    route: str
+    payload: dict[str, Any]
+
+
+def identifier(value: Any) -> str | None:
+    """An id as text: numbers become digits (17850.0 is 17850), blanks around it go, nothing left means absent."""
+    if type(value) is str:
+        return value.strip() or None
+    if type(value) is int:
+        return str(value)
+    if type(value) is float:
+        return str(int(value)) if value.is_integer() else str(value)
+    return None
+
+
+def fault(kind: Any, event_name: Any, user_id: Any, anonymous_id: Any) -> str | None:
+    """Why an event cannot be used, or None. The arguments are the client's values as they came."""
+    if not isinstance(kind, str) or kind not in TYPES:
+        return UNKNOWN_TYPE
+    if identifier(user_id) is None and identifier(anonymous_id) is None:
+        return NO_ID
+    if kind == "track" and identifier(event_name) is None:
+        return NO_EVENT_NAME
+    return None
+
+
+def moment(value: Any) -> datetime | None:
+    """An ISO 8601 date or time as UTC (no offset means UTC), or None when it is none of years 1 to 9999."""
+    if type(value) is not str or len(value) < 10:
+        return None
+    text = value if value[4] == "-" else value.strip()
+    if text[4:5] != "-" or text[7:8] != "-":
+        return None
+    try:
+        if text[-1] in "Zz":
+            found = datetime.fromisoformat(text[:-1])
+            return found if found.tzinfo is None else None
+        found = datetime.fromisoformat(text)
+        return found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return None
+
+
+def clock(received_at: datetime, sent_at: datetime | None, original: datetime | None) -> datetime:
+    """When it happened by our clock: receivedAt − (sentAt − originalTimestamp).
+
+    Without `sent_at` the skew is unknown and `original` stands; without `original` it happened when it was received.
+    """
+    if original is None:
+        return received_at
+    if sent_at is None:
+        return original
+    try:
+        return received_at - (sent_at - original)
+    except OverflowError:
+        return original
+
+
+def known_at(
+    route: str,
+    *,
+    collected_at: datetime,
+    own_received_at: datetime | None,
+    own_sent_at: datetime | None,
+    updated_at: datetime | None,
+    timestamp: datetime,
+    backfill: bool,
+) -> datetime:
+    """When the company could have known of the event.
+
+    Live: when it was collected. Imported: when another collector received it, else when the row says that it was sent
+    or updated, else when it happened. Backfilled: the time of the import.
+    """
+    if route != "import" or backfill:
+        return collected_at
+    return own_received_at or own_sent_at or updated_at or timestamp
+
+
+def iso(value: datetime) -> str:
+    """UTC time as the spec writes it: `2011-12-09T12:50:00.000Z`."""
+    fine = "microseconds" if value.microsecond % 1000 else "milliseconds"
+    return value.isoformat(timespec=fine) + "Z"
+
+
+def stable_id(*parts: str | bytes) -> str:
+    """A messageId that the same row of the same file always gets."""
+    raw = b"\x00".join(part.encode() if isinstance(part, str) else part for part in parts)
+    return str(uuid.uuid5(_NAMESPACE, raw.hex() if not raw.isascii() else raw.decode("ascii")))
+
+
+def complete(payload: dict[str, Any], message_id: str, how: Received) -> Event:
+    """Fill in what the spec promises: messageId, ids as text, the four times, ip and user agent. Changes `payload`.
+
+    The clock rule: on live routes `timestamp` counts as originalTimestamp and is corrected for skew; on imports it
+    stands as sent, unless the row carries its own receivedAt, by which it is then corrected.
+    """
+    imported = how.route == "import"
+    own_received = moment(payload.get("receivedAt")) if imported else None
+    received_at = own_received or how.received_at
+    own_sent = moment(payload.get("sentAt"))
+    sent_at = own_sent or (None if imported else moment(how.sent_at))
+    stated = moment(payload.get("timestamp"))
+    original = moment(payload.get("originalTimestamp")) or stated
+    if not imported or own_received is not None:
+        timestamp = clock(received_at, sent_at, original)
+    else:
+        timestamp = stated or original or received_at
+
+    user_id, anonymous_id = identifier(payload.get("userId")), identifier(payload.get("anonymousId"))
+    for name, value in (("userId", user_id), ("anonymousId", anonymous_id)):
+        if name in payload:
+            payload[name] = value
+    kind = how.type or payload["type"]
+    payload["type"] = kind
+    payload["messageId"] = message_id
+    if payload.get("originalTimestamp") is None and payload.get("timestamp") is not None:
+        payload["originalTimestamp"] = payload["timestamp"]
+    payload["timestamp"] = iso(timestamp)
+    payload["receivedAt"] = iso(received_at)
+    if payload.get("sentAt") is None and sent_at is not None:
+        payload["sentAt"] = iso(sent_at)
+    payload.pop("writeKey", None)
+    if not imported:
+        _fill_context(payload, how)
+    return Event(
+        source=how.source,
+        message_id=message_id,
+        type=kind,
+        event=identifier(payload.get("event")) if kind == "track" else None,
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        timestamp=timestamp,
+        original_timestamp=original,
+        sent_at=sent_at,
+        received_at=received_at,
+        known_at=known_at(
+            how.route,
+            collected_at=how.received_at,
+            own_received_at=own_received,
+            own_sent_at=own_sent,
+            updated_at=moment(payload.get("updated_at") or payload.get("updatedAt")),
+            timestamp=timestamp,
+            backfill=how.backfill,
+        ),
+        route=how.route,
+        payload=payload,
+    )
+
+
+def _fill_context(payload: dict[str, Any], how: Received) -> None:
+    context = payload.get("context")
+    if context is None:
+        context = payload["context"] = {}
+    if isinstance(context, dict):
+        if how.ip and not context.get("ip"):
+            context["ip"] = how.ip
+        if how.user_agent and not context.get("userAgent"):
+            context["userAgent"] = how.user_agent
