@@ -31,7 +31,6 @@ from headwater.settings import Settings
 from headwater.storage.lake import Lake, open_lake
 
 if TYPE_CHECKING:
-    import dlt
     import pyarrow as pa
 
 WAIT_SECONDS = 60.0

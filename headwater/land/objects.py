@@ -6,6 +6,7 @@ quarantine object of tables. Does not belong here: reading any source.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -43,8 +44,14 @@ def put_once(lake: Lake, folder: str, content: bytes | Path, *, suffix: str = ".
     Raises:
         UnavailableError: the lake cannot be reached or written.
     """
-    digest = content_digest(content.read_bytes() if isinstance(content, Path) else content)
+    digest = file_digest(content) if isinstance(content, Path) else content_digest(content)
     return _put_named(lake, folder, content, digest, suffix)
+
+
+def file_digest(path: Path) -> str:
+    """As `content_digest`, without holding the file in memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def put_quarantine(lake: Lake, kind: str, source: str, rejected: Sequence[Rejected]) -> Object | None:
