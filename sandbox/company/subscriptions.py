@@ -1,0 +1,158 @@
+"""Why subscribers cancel: the true hazard, of which the platform only ever sees traces.
+
+Belongs here: the programme's cause and effect. Does not belong here: what the support team says (`support`).
+
+Each cause adds to the logarithm of a monthly rate. Few purchases, a bad talk with support and a wish to cancel weigh
+most; price, rare visits and the person's own frailty (which nothing records) less. Nothing decides alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import exp
+from random import Random
+from typing import TYPE_CHECKING
+
+from sandbox.clock import DAY, iso
+from sandbox.company.catalogue import CURRENCY
+
+if TYPE_CHECKING:
+    from sandbox.company.life import Life
+
+BASE = -3.72
+_STATED = {
+    "few_purchases": "not_using_it",
+    "bad_support": "bad_service",
+    "asked_to_cancel": "no_longer_needed",
+    "price": "too_expensive",
+    "low_engagement": "not_using_it",
+    "other": "other",
+}
+
+
+@dataclass(slots=True)
+class Subscription:
+    """One subscription of one person."""
+
+    subscription_id: str
+    plan: str
+    price_cents: int
+    started_at: int
+    cancelled_at: int | None = None
+    cause: str = ""
+    hazard: float = 0.0
+    months: list[tuple[int, float]] = field(default_factory=list)
+
+
+def causes(life: Life, day: int, *, later: int = 0) -> dict[str, float]:
+    """What each cause adds to the log of the monthly rate at the start of `day`, `later` days on if nothing happens."""
+    person, subscription = life.person, life.subscription
+    assert subscription is not None
+    now = day + later
+    found = {"few_purchases": (1.25, 1.05, 0.85)[life.purchases] if life.purchases < 3 else 0.0}
+    found["bad_support"] = 0.55 if life.talks else 0.0
+    if life.last_bad_talk is not None:
+        found["bad_support"] += 1.75 * exp(-(now - life.last_bad_talk) / 50)
+    found["asked_to_cancel"] = 2.1 * exp(-(now - life.last_cancel_wish) / 22) if life.last_cancel_wish else 0.0
+    weight = {900: 0.0, 1900: 0.55, 3900: 1.3}[subscription.price_cents]
+    found["price"] = weight * person.price_sensitivity
+    found["low_engagement"] = 0.5 * min(1.6, max(0, now - life.last_visit - 4) / 30)
+    return found
+
+
+def monthly_rate(life: Life, day: int, *, later: int = 0) -> float:
+    """Expected cancellations in 30 days at the rate of that day."""
+    return exp(BASE + life.person.frailty + sum(causes(life, day, later=later).values()))
+
+
+def probability_30d(life: Life, day: int) -> float:
+    """The chance to cancel within 30 days of the start of `day`, if the person does nothing else meanwhile."""
+    return 1 - exp(-sum(monthly_rate(life, day, later=k) for k in range(0, 30, 3)) / 10)
+
+
+def live_day(life: Life, day: int) -> None:
+    """A subscriber's day: perhaps talks to support, perhaps says so, perhaps cancels."""
+    subscription = life.subscription
+    assert subscription is not None
+    rng = life.person.rng
+    rate = monthly_rate(life, day) / 30
+    draw = rng.random()
+    if draw < 0.0062:
+        topic = rng.choices(("subscription", "late_delivery", "payment", "product_question"), (0.4, 0.3, 0.15, 0.15))[0]
+        life.ask_support_at(day, topic)
+    elif draw < 0.0062 + 0.30 * rate:
+        life.ask_support_at(day, "cancel_subscription")
+    if rng.random() < 1 - exp(-rate) and subscription.started_at < day * DAY:
+        _cancel(life, day, rate)
+
+
+def note_month(life: Life, day: int) -> None:
+    """On the first of a month: the truth that a model is measured against."""
+    if life.subscription and life.subscription.started_at < day * DAY:
+        life.subscription.months.append((day, probability_30d(life, day)))
+
+
+def _cancel(life: Life, day: int, rate: float) -> None:
+    rng = life.person.rng
+    subscription = life.subscription
+    assert subscription is not None
+    at = day * DAY + DAY * 22 // 24 + rng.randrange(2 * DAY // 24 - 1)
+    subscription.cancelled_at, subscription.hazard = at, rate * 30
+    subscription.cause = _draw_cause(rng, causes(life, day))
+    stated = _STATED[subscription.cause] if rng.random() < 0.6 else rng.choice(tuple(_STATED.values()))
+    properties = {"subscription_id": subscription.subscription_id, "plan": subscription.plan}
+    if rng.random() < 0.8:
+        properties["reason"] = stated
+    if rng.random() < 0.94:
+        life.server_event(at, "Subscription Cancelled", properties)
+    life.former_subscriptions.append(subscription)
+    life.subscription = None
+
+
+def _draw_cause(rng: Random, weights: dict[str, float]) -> str:
+    return rng.choices((*weights, "other"), (*weights.values(), 0.5))[0]
+
+
+def write_subscriptions(life: Life) -> None:
+    """At the end of what is told: the payment tool's rows and the truth, as they stand."""
+    book, as_of, person_id = life.book, life.book.as_of, life.person.person_id
+    current = [life.subscription] if life.subscription else []
+    for subscription in (*life.former_subscriptions, *current):
+        if subscription.started_at >= as_of:
+            continue
+        cancelled = subscription.cancelled_at
+        if cancelled is not None and cancelled >= as_of:
+            cancelled = None
+        started, changed = iso(subscription.started_at), cancelled or subscription.started_at
+        status, ended = ("cancelled", iso(cancelled)) if cancelled else ("active", None)
+        book.rows["payments_subscriptions"].append(
+            (
+                subscription.subscription_id,
+                life.payer,
+                subscription.plan,
+                subscription.price_cents,
+                CURRENCY,
+                status,
+                started,
+                ended,
+                iso(changed),
+            )
+        )
+        if cancelled:
+            before = [o for o in life.orders if o.placed_at < cancelled]
+            book.truth["cancellations"].append(
+                (
+                    person_id,
+                    subscription.subscription_id,
+                    started,
+                    iso(cancelled),
+                    subscription.cause,
+                    round(subscription.hazard, 6),
+                    len(before),
+                    sum(at < cancelled for at in life.talk_times),
+                )
+            )
+        for day, probability in subscription.months:
+            if day * DAY < as_of or day * DAY == as_of:
+                row = (person_id, subscription.subscription_id, iso(day * DAY)[:10], round(probability, 6))
+                book.truth["churn_hazard"].append(row)
