@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from headwater.errors import DataError
@@ -59,8 +60,8 @@ class LogReader:
             self.position = Position(following[0].name, 0)
 
     def sealed(self) -> list[Segment]:
-        """The sealed segments that are not wholly behind the committed place, in order."""
-        return [s for s in segments(self.directory, after=self.committed.segment) if s.is_sealed]
+        """The sealed segments behind the committed one, in order, up to the first that is still open."""
+        return list(takewhile(lambda s: s.is_sealed, segments(self.directory, after=self.committed.segment)))
 
     def commit(self, position: Position | None = None) -> None:
         """Save `position` (default: how far `read` came), durably."""

@@ -66,6 +66,7 @@ class LogWriter:
         self._path: Path | None = None
         self._size = 0
         self._opened_at = self._written_at = 0.0
+        self._is_left_open = False
         self._waiting: list[tuple[list[bytes], asyncio.Future[None]]] = []
         self._waiting_bytes = 0
         self._committing: asyncio.Task[None] | None = None
@@ -165,6 +166,9 @@ class LogWriter:
                 self._seal()
 
     def _open_segment(self) -> None:
+        if self._is_left_open:
+            recover(self.directory)
+            self._is_left_open = False
         path = self.directory / (next_name(self.directory, saved_positions(self.directory)) + OPEN)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._handle, self._path, self._size = handle, path, 0
@@ -196,5 +200,7 @@ class LogWriter:
         with suppress(OSError):
             if self._handle is not None:
                 os.ftruncate(self._handle, self._size)
-        with suppress(OSError):
+        try:
             self._seal()
+        except OSError:
+            self._is_left_open = True
