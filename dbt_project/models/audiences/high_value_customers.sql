@@ -17,16 +17,6 @@ profiles as (
     select * from {{ ref('int_customers_profiled') }}
 ),
 
-refunds as (
-    select
-        orders.original_order_id,
-        -sum(orders.total_cents) as refunded_cents
-    from orders
-    cross join as_of
-    where orders.kind in ('refund', 'cancellation') and orders.ordered_at <= as_of.as_of
-    group by orders.original_order_id
-),
-
 buyers as (
     select
         orders.customer_id,
@@ -34,15 +24,14 @@ buyers as (
         cast(sum(orders.total_cents) as bigint) as qualifying_revenue_cents
     from orders
     cross join as_of
-    left join refunds
-        on orders.order_id = refunds.original_order_id
     where
         orders.kind = 'sale'
         and orders.total_cents > {{ var('high_value_order_above_cents') }}
         {% if var('company_currency') %}
-        and coalesce(orders.currency, '{{ var("company_currency") }}') = '{{ var("company_currency") }}'
+            and coalesce(orders.currency, '{{ var("company_currency") }}')
+            = '{{ var("company_currency") }}'
         {% endif %}
-        and coalesce(refunds.refunded_cents, 0) < orders.total_cents
+        and (orders.fully_refunded_at is null or orders.fully_refunded_at > as_of.as_of)
         and orders.ordered_at >= as_of.as_of - interval '{{ var("high_value_window_days") }} days'
         and orders.ordered_at < as_of.as_of
         and orders.customer_id is not null
@@ -64,7 +53,9 @@ visited_periods as (
         sessions.customer_id,
         case
             {% for number in range(1, periods + 1) %}
-            when sessions.started_at >= as_of.as_of - interval '{{ number * period_days }} days' then {{ number }}
+                when
+                    sessions.started_at >= as_of.as_of - interval '{{ number * period_days }} days'
+                    then {{ number }}
             {% endfor %}
         end as period_number
     from sessions

@@ -5,7 +5,7 @@ with scores as (
 ranked as (
     select
         *,
-        row_number() over (order by probability desc nulls last, customer_id) as churn_rank,
+        row_number() over (order by probability desc nulls last, customer_id asc) as churn_rank,
         count(*) over () as count_scored
     from scores
     where probability is not null

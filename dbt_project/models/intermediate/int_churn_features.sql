@@ -1,6 +1,7 @@
--- Point in time: every fact counts only when its event time AND the time it could be known lie before the observation.
-with as_of as (
-    select * from {{ ref('int_as_of') }}
+-- Point in time: a fact counts only when its event time AND the time it could be known lie before
+-- the observation.
+with observations as (
+    select * from {{ ref('int_observations') }}
 ),
 
 orders as (
@@ -35,53 +36,18 @@ seen as (
     select * from {{ ref('int_customers_seen') }}
 ),
 
-history as (
-    select
-        min(seen.first_seen_at) as started_at,
-        max(as_of.as_of) as as_of
-    from seen
-    cross join as_of
-    where seen.first_seen_at < as_of.as_of
-),
-
-spine as (
-    {% if var('observation_dates') %}
-    {% for day in var('observation_dates') %}
-    select cast('{{ day }}' as date) as observation_date
-    {{ "union" if not loop.last }}
-    {% endfor %}
-    {% else %}
-    select month_start as observation_date
-    from {{ month_starts('started_at', 'as_of', 'history') }} as months
-    {% endif %}
-),
-
-observations as (
-    select
-        spine.observation_date,
-        cast(spine.observation_date as timestamp) as observed_at,
-        false as is_scoring
-    from spine
-    cross join as_of
-    where spine.observation_date < cast(as_of.as_of as date)
-    union all
-    select
-        cast(as_of as date) as observation_date,
-        as_of as observed_at,
-        true as is_scoring
-    from as_of
-),
-
 order_features as (
     select
         orders.customer_id,
         observations.observation_date,
         count(*) filter (where orders.kind = 'sale') as count_orders,
         count(*) filter (
-            where orders.kind = 'sale' and orders.ordered_at >= observations.observed_at - interval '30 days'
+            where orders.kind = 'sale'
+            and orders.ordered_at >= observations.observed_at - interval '30 days'
         ) as count_orders_30d,
         count(*) filter (
-            where orders.kind = 'sale' and orders.ordered_at >= observations.observed_at - interval '90 days'
+            where orders.kind = 'sale'
+            and orders.ordered_at >= observations.observed_at - interval '90 days'
         ) as count_orders_90d,
         count(*) filter (where orders.kind = 'refund') as count_refunds,
         count(*) filter (where orders.kind = 'cancellation') as count_cancellations,
@@ -96,7 +62,9 @@ order_features as (
         max(orders.ordered_at) filter (where orders.kind = 'sale') as last_order_at
     from orders
     inner join observations
-        on orders.ordered_at < observations.observed_at and orders.known_at < observations.observed_at
+        on
+            orders.ordered_at < observations.observed_at
+            and orders.known_at < observations.observed_at
     where orders.customer_id is not null
     group by orders.customer_id, observations.observation_date
 ),
@@ -109,7 +77,9 @@ line_features as (
         count(distinct order_lines.product_id) as count_products
     from order_lines
     inner join observations
-        on order_lines.ordered_at < observations.observed_at and order_lines.known_at < observations.observed_at
+        on
+            order_lines.ordered_at < observations.observed_at
+            and order_lines.known_at < observations.observed_at
     where order_lines.customer_id is not null and order_lines.kind = 'sale'
     group by order_lines.customer_id, observations.observation_date
 ),
@@ -129,7 +99,9 @@ subscription_features as (
         max_by(periods.price_cents, periods.started_at) as plan_price_cents
     from periods
     inner join observations
-        on periods.started_at < observations.observed_at and periods.known_at < observations.observed_at
+        on
+            periods.started_at < observations.observed_at
+            and periods.known_at < observations.observed_at
     group by periods.customer_id, observations.observation_date
 ),
 
@@ -150,7 +122,9 @@ session_features as (
         max(sessions.started_at) as last_session_at
     from sessions
     inner join observations
-        on sessions.started_at < observations.observed_at and sessions.known_at < observations.observed_at
+        on
+            sessions.started_at < observations.observed_at
+            and sessions.known_at < observations.observed_at
     group by sessions.customer_id, observations.observation_date
 ),
 
@@ -185,11 +159,13 @@ email_features as (
         emails.customer_id,
         observations.observation_date,
         count(*) filter (
-            where emails.engagement = 'open' and emails.occurred_at >= observations.observed_at - interval '30 days'
+            where emails.engagement = 'open'
+            and emails.occurred_at >= observations.observed_at - interval '30 days'
         ) as count_email_opens_30d,
         count(*) filter (where emails.engagement = 'open') as count_email_opens_90d,
         count(*) filter (
-            where emails.engagement = 'click' and emails.occurred_at >= observations.observed_at - interval '30 days'
+            where emails.engagement = 'click'
+            and emails.occurred_at >= observations.observed_at - interval '30 days'
         ) as count_email_clicks_30d,
         count(*) filter (where emails.engagement = 'click') as count_email_clicks_90d
     from emails
@@ -230,8 +206,10 @@ final as (
         order_features.revenue_cents,
         order_features.average_order_cents,
         order_features.share_coupon_orders,
-        {{ days_between('order_features.first_order_at', 'observations.observed_at') }} as days_since_first_order,
-        {{ days_between('order_features.last_order_at', 'observations.observed_at') }} as days_since_last_order,
+        {{ days_between('order_features.first_order_at', 'observations.observed_at') }}
+            as days_since_first_order,
+        {{ days_between('order_features.last_order_at', 'observations.observed_at') }}
+            as days_since_last_order,
         coalesce(line_features.count_categories, 0) as count_categories,
         coalesce(line_features.count_products, 0) as count_products,
         coalesce(subscription_features.count_subscriptions_active, 0) > 0 as is_subscriber,
@@ -243,7 +221,8 @@ final as (
         coalesce(session_features.count_sessions_7d, 0) as count_sessions_7d,
         coalesce(session_features.count_sessions_30d, 0) as count_sessions_30d,
         coalesce(session_features.count_sessions_90d, 0) as count_sessions_90d,
-        {{ days_between('session_features.last_session_at', 'observations.observed_at') }} as days_since_last_session,
+        {{ days_between('session_features.last_session_at', 'observations.observed_at') }}
+            as days_since_last_session,
         coalesce(support_features.count_tickets, 0) as count_tickets,
         coalesce(support_features.count_tickets_30d, 0) as count_tickets_30d,
         coalesce(support_features.count_chats, 0) as count_chats,

@@ -81,7 +81,12 @@ claims as (
         identifies.email,
         coalesce(
             identifies.full_name,
-            nullif(trim(coalesce(identifies.first_name, '') || ' ' || coalesce(identifies.last_name, '')), '')
+            nullif(
+                trim(
+                    coalesce(identifies.first_name, '') || ' ' || coalesce(identifies.last_name, '')
+                ),
+                ''
+            )
         ) as full_name,
         identifies.first_name,
         identifies.last_name,
@@ -121,30 +126,39 @@ claims as (
         on files_customers.user_id = identifiers.id_value and identifiers.id_type = 'user_id'
 ),
 
+-- An e-mail address counts only for the person whom identity resolution gives it to.
 ranked as (
     select
-        *,
+        claims.*,
+        owned_emails.id_value as owned_email,
         row_number() over (
-            partition by customer_id
-            order by source_rank asc, claimed_at desc nulls last, claim_id
+            partition by claims.customer_id
+            order by claims.source_rank asc, claims.claimed_at desc nulls last, claims.claim_id asc
         ) as belief
     from claims
+    left join identifiers as owned_emails
+        on
+            claims.email = owned_emails.id_value
+            and claims.customer_id = owned_emails.customer_id
+            and owned_emails.id_type = 'email'
 ),
 
 final as (
     select
         customer_id,
-        min_by(email, belief) filter (where email is not null) as email,
-        min_by(source_name, belief) filter (where email is not null) as email_source,
+        min_by(owned_email, belief) filter (where owned_email is not null) as email,
+        min_by(source_name, belief) filter (where owned_email is not null) as email_source,
         min_by(full_name, belief) filter (where full_name is not null) as full_name,
         min_by(first_name, belief) filter (where first_name is not null) as first_name,
         min_by(last_name, belief) filter (where last_name is not null) as last_name,
         min_by(phone, belief) filter (where phone is not null) as phone,
         min_by(birth_date, belief) filter (where birth_date is not null) as birth_date,
         min_by(source_name, belief) filter (where birth_date is not null) as birth_date_source,
-        min_by(birth_date_known_at, belief) filter (where birth_date is not null) as birth_date_known_at,
+        min_by(birth_date_known_at, belief) filter (where birth_date is not null)
+            as birth_date_known_at,
         min_by(country, belief) filter (where country is not null) as country,
-        min_by(account_manager, belief) filter (where account_manager is not null) as account_manager,
+        min_by(account_manager, belief) filter (where account_manager is not null)
+            as account_manager,
         min_by(account_name, belief) filter (where account_name is not null) as account_name,
         min_by(customer_type, belief) filter (where customer_type is not null) as customer_type
     from ranked

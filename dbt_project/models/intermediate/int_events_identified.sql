@@ -15,10 +15,10 @@ identified as (
         events.anonymous_id,
         events.occurred_at,
         events.known_at,
-        coalesce(users.customer_id, devices.customer_id) as customer_id
+        coalesce(logins.customer_id, devices.customer_id) as customer_id
     from events
-    left join identifiers as users
-        on events.user_id = users.id_value and users.id_type = 'user_id'
+    left join identifiers as logins
+        on events.user_id = logins.id_value and logins.id_type = 'user_id'
     left join identifiers as devices
         on events.anonymous_id = devices.id_value and devices.id_type = 'anonymous_id'
 ),

@@ -48,7 +48,7 @@ candidates as (
     qualify
         row_number() over (
             partition by order_id, line_no
-            order by occurred_at asc nulls last, source, message_id
+            order by occurred_at nulls last, source, message_id
         ) = 1
 ),
 

@@ -37,7 +37,9 @@ final as (
     select
         product_id,
         coalesce(
-            max_by(product_name, occurred_at) filter (where product_name is not null and occurred_at is not null),
+            max_by(product_name, occurred_at) filter (
+                where product_name is not null and occurred_at is not null
+            ),
             max(product_name)
         ) as product_name,
         max_by(category, occurred_at) filter (where category is not null) as category

@@ -27,9 +27,12 @@ final as (
         row_number() over (
             partition by periods.customer_id
             order by
-                case when periods.cancelled_at is null or periods.cancelled_at > as_of.as_of then 0 else 1 end,
+                case
+                    when periods.cancelled_at is null or periods.cancelled_at > as_of.as_of then 0
+                    else 1
+                end asc,
                 periods.started_at desc nulls last,
-                periods.subscription_id
+                periods.subscription_id asc
         ) = 1
 )
 

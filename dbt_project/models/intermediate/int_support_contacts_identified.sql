@@ -10,7 +10,7 @@ identifiers as (
     select * from {{ ref('stg_identity__identifiers') }}
 ),
 
--- A ticket is known when it is opened; what changes later (status, satisfaction) is not used before `updated_at`.
+-- A ticket is known when it is opened; what changes later (status, satisfaction) is current state.
 contacts as (
     select
         'ticket' as kind,
@@ -41,15 +41,15 @@ final as (
     select
         contacts.kind,
         contacts.contact_id,
-        coalesce(users.customer_id, emails.customer_id) as customer_id,
+        coalesce(logins.customer_id, emails.customer_id) as customer_id,
         contacts.contacted_at,
         contacts.known_at,
         contacts.topic,
         contacts.status,
         contacts.satisfaction
     from contacts
-    left join identifiers as users
-        on contacts.user_id = users.id_value and users.id_type = 'user_id'
+    left join identifiers as logins
+        on contacts.user_id = logins.id_value and logins.id_type = 'user_id'
     left join identifiers as emails
         on contacts.email = emails.id_value and emails.id_type = 'email'
 )

@@ -88,7 +88,8 @@ final as (
         categories.favourite_category,
         platforms.preferred_platform,
         {{ days_between('customers.last_order_at', 'customers.as_of') }} as days_since_last_order,
-        {{ days_between('customers.last_session_at', 'customers.as_of') }} as days_since_last_session,
+        {{ days_between('customers.last_session_at', 'customers.as_of') }}
+            as days_since_last_session,
         cast(order_traits.average_basket_items as double) as average_basket_items,
         cast(order_traits.coupon_rate as double) as coupon_rate,
         coalesce(support.count_support_contacts_90d, 0) as count_support_contacts_90d,

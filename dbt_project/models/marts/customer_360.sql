@@ -70,9 +70,12 @@ session_totals as (
     select
         sessions.customer_id,
         count(*) as count_sessions,
-        count(*) filter (where sessions.started_at >= as_of.as_of - interval '7 days') as count_sessions_7d,
-        count(*) filter (where sessions.started_at >= as_of.as_of - interval '30 days') as count_sessions_30d,
-        count(*) filter (where sessions.started_at >= as_of.as_of - interval '90 days') as count_sessions_90d,
+        count(*) filter (where sessions.started_at >= as_of.as_of - interval '7 days')
+            as count_sessions_7d,
+        count(*) filter (where sessions.started_at >= as_of.as_of - interval '30 days')
+            as count_sessions_30d,
+        count(*) filter (where sessions.started_at >= as_of.as_of - interval '90 days')
+            as count_sessions_90d,
         max(sessions.started_at) as last_session_at,
         min_by(sessions.channel, sessions.started_at) as first_channel,
         min_by(sessions.utm_campaign, sessions.started_at) filter (

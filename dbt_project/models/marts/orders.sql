@@ -2,13 +2,38 @@ with documents as (
     select * from {{ ref('int_orders_unioned') }}
 ),
 
-reversed as (
+reversals as (
     select
         original_order_id,
-        -sum(total_cents) as refunded_cents
+        ordered_at,
+        -total_cents as reversed_cents,
+        -sum(total_cents) over (
+            partition by original_order_id
+            order by ordered_at nulls last, order_id
+            rows between unbounded preceding and current row
+        ) as reversed_so_far_cents
     from documents
     where kind in ('cancellation', 'refund') and original_order_id is not null
-    group by original_order_id
+),
+
+-- Given back in whole: the sums say so, or the payment tool does (a rounding cent may stay behind).
+reversed as (
+    select
+        sales.order_id,
+        cast(sum(reversals.reversed_cents) as bigint) as refunded_cents,
+        coalesce(
+            min(reversals.ordered_at) filter (
+                where sales.total_cents > 0
+                and reversals.reversed_so_far_cents >= sales.total_cents
+            ),
+            max(reversals.ordered_at) filter (
+                where sales.total_cents > 0 and sales.payment_status in ('cancelled', 'refunded')
+            )
+        ) as fully_refunded_at
+    from reversals
+    inner join documents as sales
+        on reversals.original_order_id = sales.order_id and sales.kind = 'sale'
+    group by sales.order_id
 ),
 
 final as (
@@ -20,19 +45,15 @@ final as (
         documents.ordered_at,
         documents.known_at,
         documents.total_cents,
-        coalesce(case when documents.kind = 'sale' then reversed.refunded_cents end, 0) as refunded_cents,
+        coalesce(reversed.refunded_cents, 0) as refunded_cents,
         documents.currency,
         documents.coupon_code,
         documents.kind = 'sale' and coalesce(documents.total_cents, 1) = 0 as is_zero_total,
-        coalesce(
-            documents.kind = 'sale'
-            and documents.total_cents > 0
-            and reversed.refunded_cents >= documents.total_cents, false
-        ) as is_fully_refunded,
+        reversed.fully_refunded_at,
         documents.source_of_truth
     from documents
     left join reversed
-        on documents.order_id = reversed.original_order_id
+        on documents.order_id = reversed.order_id
 )
 
 select * from final

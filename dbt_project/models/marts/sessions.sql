@@ -18,7 +18,7 @@ visits as (
         known_at,
         lag(occurred_at) over (
             partition by customer_id, platform
-            order by occurred_at asc nulls last, source, message_id
+            order by occurred_at nulls last, source, message_id
         ) as previous_at
     from events
     where platform is not null and customer_id is not null and occurred_at is not null
@@ -31,13 +31,14 @@ numbered as (
             case
                 when
                     previous_at is null
-                    or occurred_at > previous_at + interval '{{ var("session_gap_minutes") }} minutes'
+                    or occurred_at
+                    > previous_at + interval '{{ var("session_gap_minutes") }} minutes'
                     then 1
                 else 0
             end
         ) over (
             partition by customer_id, platform
-            order by occurred_at asc nulls last, source, message_id
+            order by occurred_at nulls last, source, message_id
             rows between unbounded preceding and current row
         ) as session_number,
         case when type in ('page', 'screen') then 1 else 0 end as is_page
@@ -49,7 +50,7 @@ landings as (
         numbered.customer_id,
         numbered.platform,
         numbered.session_number,
-        coalesce(pages.path, pages.page_name) as landing_page,
+        coalesce(pages.page_path, pages.page_name) as landing_page,
         pages.referrer,
         pages.utm_source,
         pages.utm_medium,
@@ -60,7 +61,7 @@ landings as (
     qualify
         row_number() over (
             partition by numbered.customer_id, numbered.platform, numbered.session_number
-            order by numbered.occurred_at asc nulls last, numbered.source, numbered.message_id
+            order by numbered.occurred_at nulls last, numbered.source, numbered.message_id
         ) = 1
 ),
 
@@ -101,9 +102,13 @@ final as (
         landings.utm_medium,
         landings.utm_campaign,
         case
-            when lower(landings.utm_medium) in ('cpc', 'ppc', 'paid', 'paid_social', 'display') then 'paid'
+            when
+                lower(landings.utm_medium) in ('cpc', 'ppc', 'paid', 'paid_social', 'display')
+                then 'paid'
             when lower(landings.utm_medium) = 'email' then 'email'
-            when lower(landings.utm_medium) in ('social', 'affiliate', 'referral') then lower(landings.utm_medium)
+            when
+                lower(landings.utm_medium) in ('social', 'affiliate', 'referral')
+                then lower(landings.utm_medium)
             when landings.utm_source is not null then 'campaign'
             when
                 lower(landings.referrer) like '%google.%'

@@ -25,7 +25,7 @@ final as (
     qualify
         row_number() over (
             partition by order_id
-            order by known_at asc nulls last, occurred_at asc nulls last, source, message_id
+            order by known_at nulls last, occurred_at nulls last, source, message_id
         ) = 1
 )
 

@@ -12,20 +12,25 @@ reversals as (
         known_at,
         case when event_name = 'Order Cancelled' then 'cancellation' else 'refund' end as kind,
         {{ blank_to_null(json_text('payload', 'properties.order_id')) }} as order_id,
+        {{ blank_to_null(json_text('payload', 'properties.refund_id')) }} as refund_id,
         {{ to_cents(json_text('payload', 'properties.total')) }} as total_cents,
         upper({{ json_text('payload', 'properties.currency') }}) as currency
     from tracks
     where event_name in ('Order Cancelled', 'Order Refunded')
 ),
 
+-- An order is cancelled once; a refund is known by its number, or else by its moment.
 final as (
     select *
     from reversals
     where order_id is not null
     qualify
         row_number() over (
-            partition by order_id, kind, occurred_at
-            order by known_at asc nulls last, source, message_id
+            partition by
+                order_id,
+                kind,
+                case when kind = 'refund' then coalesce(refund_id, cast(occurred_at as string)) end
+            order by known_at nulls last, source, message_id
         ) = 1
 )
 

@@ -15,7 +15,7 @@ final as (
         coalesce(
             {{ json_text('payload', 'context.page.path') }},
             {{ json_text('payload', 'properties.path') }}
-        ) as path,
+        ) as page_path,
         coalesce(
             {{ json_text('payload', 'context.page.referrer') }},
             {{ json_text('payload', 'properties.referrer') }}

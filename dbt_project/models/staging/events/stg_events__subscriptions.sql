@@ -10,7 +10,8 @@ final as (
         anonymous_id,
         occurred_at,
         known_at,
-        case when event_name = 'Subscription Started' then 'started' else 'cancelled' end as change,
+        case when event_name = 'Subscription Started' then 'started' else 'cancelled' end
+            as change_kind,
         {{ blank_to_null(json_text('payload', 'properties.subscription_id')) }} as subscription_id,
         {{ json_text('payload', 'properties.plan') }} as plan_name,
         {{ to_cents(json_text('payload', 'properties.price')) }} as price_cents,

@@ -14,7 +14,7 @@ final as (
         upper(currency) as currency
     from source
     where order_id is not null
-    qualify row_number() over (partition by order_id order by source, ordered_at asc nulls last) = 1
+    qualify row_number() over (partition by order_id order by source, ordered_at nulls last) = 1
 )
 
 select * from final
