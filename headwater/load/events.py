@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection
 
 from headwater.errors import DataError
 from headwater.load import ledger
-from headwater.storage.lake import Lake, Object
+from headwater.storage.lake import Lake
 from headwater.storage.warehouse import transaction
 
 TARGET = "raw.events"
@@ -73,19 +73,19 @@ def load_events(con: DuckDBPyConnection, lake: Lake) -> EventsLoaded:
         UnavailableError: the lake cannot be reached.
     """
     lake.configure(con)
-    waiting = ledger.count_rows(con, lake, ledger.waiting(con, lake, "events/", TARGET))
+    waiting = ledger.measure(con, lake, ledger.waiting(con, lake, "events/", TARGET))
     total = EventsLoaded()
     for group in ledger.groups(waiting):
-        new = _load_group(con, lake, [item for item, _ in group], group)
-        read = sum(rows for _, rows in group)
+        new = _load_group(con, lake, group)
+        read = sum(item.rows for item in group)
         total = EventsLoaded(
             total.objects + len(group), total.rows_read + read, total.rows_new + new, total.duplicates + read - new
         )
     return total
 
 
-def _load_group(con: DuckDBPyConnection, lake: Lake, objects: list[Object], rows: list[tuple[Object, int]]) -> int:
-    keys = [item.key for item in objects]
+def _load_group(con: DuckDBPyConnection, lake: Lake, group: list[ledger.Measured]) -> int:
+    keys = [item.key for item in group]
     with transaction(con):
         try:
             uris = [lake.uri(key) for key in keys]
@@ -94,5 +94,5 @@ def _load_group(con: DuckDBPyConnection, lake: Lake, objects: list[Object], rows
         except duckdb.Error as error:
             names = keys[0] if len(keys) == 1 else f"{keys[0]} … {keys[-1]}"
             raise DataError(f"Events of {names} cannot be loaded: {str(error).splitlines()[0]}") from error
-        ledger.record(con, TARGET, ((item.key, count) for item, count in rows))
+        ledger.record(con, TARGET, ((item.key, item.rows) for item in group))
     return int(inserted[0]) if inserted else 0

@@ -1,23 +1,33 @@
 """Which lake objects were loaded into what: the ledger that makes loading repeatable.
 
-Belongs here: `raw.loaded_objects` and cutting the waiting objects into bounded groups. Does not belong here: the rows
-themselves. A loader writes the ledger in the transaction of its rows, so that a kill at any point leaves an object
-either loaded and listed, or neither.
+Belongs here: `raw.loaded_objects`, what the Parquet footers say, and cutting the waiting objects into bounded groups.
+Does not belong here: the rows themselves. A loader writes the ledger in the transaction of its rows, so that a kill
+at any point leaves an object either loaded and listed, or neither.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
 from headwater.errors import DataError
-from headwater.storage.lake import Lake, Object, landing_order
+from headwater.storage.lake import Lake, landing_order
 
 GROUP_ROWS = 200_000
-GROUP_BYTES = 128 << 20
+GROUP_BYTES = 192 << 20
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An object with its rows and its size in memory (bytes, uncompressed)."""
+
+    key: str
+    rows: int
+    bytes: int
 
 
 def loaded(con: DuckDBPyConnection, target: str) -> set[str]:
@@ -26,11 +36,16 @@ def loaded(con: DuckDBPyConnection, target: str) -> set[str]:
     return {row[0] for row in rows}
 
 
-def waiting(con: DuckDBPyConnection, lake: Lake, prefix: str, target: str) -> list[Object]:
-    """Parquet objects under `prefix` that `target` does not hold yet, in landing order."""
+def waiting(con: DuckDBPyConnection, lake: Lake, prefix: str, target: str) -> list[str]:
+    """Keys of the Parquet objects under `prefix` that `target` does not hold yet, in landing order."""
     done = loaded(con, target)
-    found = [item for item in lake.list(prefix) if item.key.endswith(".parquet") and item.key not in done]
-    return sorted(found, key=lambda item: landing_order(item.key))
+    found = [item.key for item in lake.list(prefix) if item.key.endswith(".parquet") and item.key not in done]
+    return sorted(found, key=landing_order)
+
+
+def loaded_but_not(con: DuckDBPyConnection, target: str, next_target: str) -> list[str]:
+    """Keys that `target` holds and `next_target` does not, in landing order."""
+    return sorted(loaded(con, target) - loaded(con, next_target), key=landing_order)
 
 
 def record(con: DuckDBPyConnection, target: str, rows: Iterable[tuple[str, int]]) -> None:
@@ -38,35 +53,60 @@ def record(con: DuckDBPyConnection, target: str, rows: Iterable[tuple[str, int]]
     now = datetime.now(UTC).replace(tzinfo=None)
     values = [(key, target, count, now) for key, count in rows]
     if values:
-        con.executemany("insert into raw.loaded_objects (lake_object, target, rows, loaded_at) values (?, ?, ?, ?)", values)
+        con.executemany(
+            "insert into raw.loaded_objects (lake_object, target, rows, loaded_at) values (?, ?, ?, ?)", values
+        )
 
 
-def groups(sized: Iterable[tuple[Object, int]]) -> Iterator[list[tuple[Object, int]]]:
-    """Cut (object, rows) pairs, in their order, into groups that one transaction can take without much memory."""
-    group: list[tuple[Object, int]] = []
-    for item, rows in sized:
-        total_rows = rows + sum(count for _, count in group)
-        total_bytes = item.size + sum(other.size for other, _ in group)
-        if group and (total_rows > GROUP_ROWS or total_bytes > GROUP_BYTES):
+def groups(measured: Iterable[Measured]) -> Iterator[list[Measured]]:
+    """Cut objects, in their order, into groups that one transaction can take without much memory."""
+    group: list[Measured] = []
+    for item in measured:
+        too_many_rows = item.rows + sum(other.rows for other in group) > GROUP_ROWS
+        too_many_bytes = item.bytes + sum(other.bytes for other in group) > GROUP_BYTES
+        if group and (too_many_rows or too_many_bytes):
             yield group
             group = []
-        group.append((item, rows))
+        group.append(item)
     if group:
         yield group
 
 
-def count_rows(con: DuckDBPyConnection, lake: Lake, objects: list[Object]) -> list[tuple[Object, int]]:
-    """Row counts, from the Parquet footers.
+def measure(con: DuckDBPyConnection, lake: Lake, keys: list[str]) -> list[Measured]:
+    """Rows and sizes, from the Parquet footers.
 
     Raises:
-        DataError: an object is not Parquet; names it.
+        DataError: an object is gone or not Parquet; names it.
     """
-    if not objects:
+    if not keys:
         return []
-    uris = [lake.uri(item.key) for item in objects]
+    uris = [lake.uri(key) for key in keys]
     try:
-        rows = con.execute("select file_name, num_rows from parquet_file_metadata(?)", [uris]).fetchall()
+        rows = con.execute(
+            "select files.file_name, any_value(num_rows), coalesce(sum(total_uncompressed_size), 0) "
+            "from parquet_file_metadata($uris) as files left join parquet_metadata($uris) as parts "
+            "on parts.file_name = files.file_name group by files.file_name",
+            {"uris": uris},
+        ).fetchall()
     except duckdb.Error as error:
         raise DataError(f"The lake holds an object that cannot be read: {str(error).splitlines()[0]}") from error
-    counts = dict(rows)
-    return [(item, int(counts[uri])) for item, uri in zip(objects, uris, strict=True)]
+    found = {uri: (int(count), int(size)) for uri, count, size in rows}
+    return [Measured(key, *found[uri]) for key, uri in zip(keys, uris, strict=True)]
+
+
+def metadata(con: DuckDBPyConnection, lake: Lake, keys: list[str], name: str) -> dict[str, str]:
+    """What the objects' key-value metadata holds under `name`: key → text. Objects without it are left out.
+
+    Raises:
+        DataError: an object is gone or not Parquet; names it.
+    """
+    uris = [lake.uri(key) for key in keys]
+    try:
+        rows = con.execute(
+            "select file_name, decode(value) from parquet_kv_metadata($uris) where decode(key) = $name",
+            {"uris": uris, "name": name},
+        ).fetchall()
+    except duckdb.Error as error:
+        raise DataError(f"The lake holds an object that cannot be read: {str(error).splitlines()[0]}") from error
+    found = dict(rows)
+    return {key: found[uri] for key, uri in zip(keys, uris, strict=True) if uri in found}

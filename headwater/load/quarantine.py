@@ -41,10 +41,10 @@ def load_quarantine(con: DuckDBPyConnection, lake: Lake) -> QuarantineLoaded:
         DataError: an object cannot be read.
     """
     lake.configure(con)
-    objects = ledger.waiting(con, lake, "quarantine/", TARGET)
+    keys = ledger.waiting(con, lake, "quarantine/", TARGET)
     by_reason: dict[str, int] = {}
-    for item in objects:
-        uri = lake.uri(item.key)
+    for key in keys:
+        uri = lake.uri(key)
         try:
             given = {row[0] for row in con.execute("describe from read_parquet(?)", [uri]).fetchall()}
             selected = ", ".join(
@@ -54,11 +54,11 @@ def load_quarantine(con: DuckDBPyConnection, lake: Lake) -> QuarantineLoaded:
                 rows = con.execute(
                     f"insert into raw.quarantine by name select {selected}, ? as lake_object from read_parquet(?) "
                     "returning reason",
-                    [item.key, uri],
+                    [key, uri],
                 ).fetchall()
-                ledger.record(con, TARGET, [(item.key, len(rows))])
+                ledger.record(con, TARGET, [(key, len(rows))])
         except duckdb.Error as error:
-            raise DataError(f"{item.key} cannot be loaded: {str(error).splitlines()[0]}") from error
+            raise DataError(f"{key} cannot be loaded: {str(error).splitlines()[0]}") from error
         for (reason,) in rows:
             by_reason[str(reason)] = by_reason.get(str(reason), 0) + 1
-    return QuarantineLoaded(len(objects), sum(by_reason.values()), by_reason)
+    return QuarantineLoaded(len(keys), sum(by_reason.values()), by_reason)

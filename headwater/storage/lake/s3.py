@@ -64,7 +64,9 @@ class S3Lake:
                 Bucket=self.bucket, Prefix=self.prefix + prefix
             )
             found = [
-                Object(item["Key"][len(self.prefix) :], item["Size"]) for page in pages for item in page.get("Contents", [])
+                Object(item["Key"][len(self.prefix) :], item["Size"])
+                for page in pages
+                for item in page.get("Contents", [])
             ]
         return sorted(found, key=lambda item: item.key)
 

@@ -21,6 +21,7 @@ from headwater.storage.warehouse.lock import WAIT_SECONDS, WarehouseLock
 
 MEMORY_LIMIT = "1GB"
 THREADS = 2
+FORMAT = "v1.2.0"  # the oldest DuckDB that can read the file, and the first with zstd columns
 _RETRY_SECONDS = 0.2
 
 
@@ -33,6 +34,8 @@ def configuration(warehouse: Path) -> dict[str, Any]:
         "memory_limit": MEMORY_LIMIT,
         "threads": THREADS,
         "temp_directory": str(warehouse.with_name("warehouse.tmp")),
+        "storage_compatibility_version": FORMAT,
+        "checkpoint_threshold": "256MB",
         "autoinstall_known_extensions": "false",
     }
 

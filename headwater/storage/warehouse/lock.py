@@ -52,7 +52,9 @@ class WarehouseLock:
         try:
             while not _try_lock(handle):
                 if time.monotonic() >= deadline:
-                    raise BusyError(f"The warehouse is being written by {holder(self.path)}; waited {wait_seconds:g} s.")
+                    raise BusyError(
+                        f"The warehouse is being written by {holder(self.path)}; waited {wait_seconds:g} s."
+                    )
                 time.sleep(_POLL_SECONDS)
             since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             _rewrite(handle, {"pid": os.getpid(), "purpose": self.purpose, "since": since})

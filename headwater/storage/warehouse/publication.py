@@ -82,7 +82,9 @@ def read_copy(settings: Settings) -> ReadCopy | None:
     except FileNotFoundError:
         return None
     at = datetime.fromtimestamp(found.st_mtime, UTC).replace(tzinfo=None)
-    return ReadCopy(settings.warehouse_read, found.st_size, at, settings.warehouse.with_name("warehouse.dirty").exists())
+    return ReadCopy(
+        settings.warehouse_read, found.st_size, at, settings.warehouse.with_name("warehouse.dirty").exists()
+    )
 
 
 def _checkpoint(warehouse: Path, deadline: float, wait_seconds: float) -> None:

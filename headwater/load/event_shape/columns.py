@@ -1,0 +1,119 @@
+"""Which column of which table a value of an event goes to: RudderStack's flattening rules.
+
+Belongs here: the rules, as pure functions from a shape to columns. Does not belong here: SQL, types of existing
+tables (`evolution`).
+
+`context.*` becomes `context_*`; properties and traits stand without a prefix; nested keys are joined by `_`; arrays
+stay one value. A key of the user never takes the place of a column that the rules fill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from headwater.load.event_shape.names import column_name
+from headwater.load.event_shape.shapes import Path, Shape
+
+TABLE_OF_TYPE = {
+    "track": "tracks",
+    "page": "pages",
+    "screen": "screens",
+    "identify": "identifies",
+    "group": "groups",
+    "alias": "aliases",
+}
+BASE_COLUMNS = {
+    "id": "VARCHAR",
+    "anonymous_id": "VARCHAR",
+    "user_id": "VARCHAR",
+    "context_source_id": "VARCHAR",
+    "original_timestamp": "TIMESTAMP",
+    "sent_at": "TIMESTAMP",
+    "timestamp": "TIMESTAMP",
+    "received_at": "TIMESTAMP",
+    "uuid_ts": "TIMESTAMP",
+}
+TRACK_COLUMNS = {"event": "VARCHAR", "event_text": "VARCHAR"}
+MAX_COLUMNS = 1_600
+
+# Values outside the three sections, by type: column → path. Theirs is the column, whatever the user's keys are.
+_RULES: dict[str, dict[str, Path]] = {
+    "track": {},
+    "page": {"name": ("name",), "category": ("category",)},
+    "screen": {"name": ("name",), "category": ("category",)},
+    "identify": {},
+    "group": {"group_id": ("groupId",)},
+    "alias": {"previous_id": ("previousId",)},
+}
+# Where the unprefixed columns come from; of several values the first that is there counts.
+_UNPREFIXED: dict[str, tuple[Path, ...]] = {
+    "track": (("properties",),),
+    "page": (("properties",),),
+    "screen": (("properties",),),
+    "identify": (("traits",), ("context", "traits")),
+    "group": (("traits",), ("properties",)),
+    "alias": (("traits",), ("properties",)),
+}
+_EITHER = {"name", "category"}  # a page's or screen's own, else the property of that name
+
+
+@dataclass
+class Column:
+    """One column of an event's table: where its value is looked for, in order, and the kinds seen there."""
+
+    name: str
+    paths: list[Path] = field(default_factory=list)
+    kinds: set[str] = field(default_factory=set)
+    is_context: bool = False
+
+
+@dataclass(frozen=True)
+class Discard:
+    """A path that no column can hold. `column` is the name it would have had."""
+
+    path: Path
+    column: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The columns of one table, and what does not fit into it."""
+
+    columns: list[Column]
+    discards: list[Discard]
+
+
+def plan(event_type: str, shape: Shape) -> Plan:
+    """Columns for events of one type (and, for tracks, one table) with this shape."""
+    columns: dict[str, Column] = {}
+    discards: list[Discard] = []
+    reserved = set(BASE_COLUMNS) | (set(TRACK_COLUMNS) if event_type == "track" else set())
+    for name, path in {"channel": ("channel",), **_RULES[event_type]}.items():
+        columns[name] = Column(name, [path], {"string"}, is_context=name == "channel")
+        if name not in _EITHER:
+            reserved.add(name)
+
+    def add(path: Path, keys: Path, is_context: bool) -> None:
+        name = column_name(keys)
+        if not name:
+            discards.append(Discard(path, ".".join(keys), "the name has no letter or digit"))
+        elif name in reserved:
+            discards.append(Discard(path, name, "the column is reserved"))
+        elif name not in columns and len(columns) + len(reserved) >= MAX_COLUMNS:
+            discards.append(Discard(path, name, "the table has too many columns"))
+        else:
+            column = columns.setdefault(name, Column(name, is_context=is_context))
+            column.paths.append(path)
+            column.kinds |= shape[path]
+
+    for root in _UNPREFIXED[event_type]:
+        for path in _under(shape, root):
+            add(path, path[len(root) :], False)
+    for path in _under(shape, ("context",)):
+        add(path, path, True)
+    return Plan(list(columns.values()), discards)
+
+
+def _under(shape: Shape, root: Path) -> list[Path]:
+    return sorted(path for path in shape if len(path) > len(root) and path[: len(root)] == root)

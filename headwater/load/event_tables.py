@@ -1,0 +1,245 @@
+"""`raw.events` into the RudderStack-shaped tables of schema `events`, so that dbt packages written for them work.
+
+Belongs here: taking what was newly loaded, group by group, through plan, evolution and insert. Does not belong here:
+the rules themselves (`names`, `columns`, `evolution`) and the shapes (`shapes`).
+
+Every value is pulled out of the payload as text in one pass over it, then cast into its column. A group of objects is
+one transaction with its ledger entries, so a kill at any point leaves no half-written table.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from duckdb import DuckDBPyConnection
+
+from headwater.load import ledger
+from headwater.load.event_shape.columns import BASE_COLUMNS, TABLE_OF_TYPE, TRACK_COLUMNS, Column, Discard, plan
+from headwater.load.event_shape.evolution import cast, evolve, kinds_of_values
+from headwater.load.event_shape.names import table_name
+from headwater.load.event_shape.shapes import Path, Shape, from_metadata, from_structure, merge, pointer
+from headwater.storage.lake import Lake
+from headwater.storage.warehouse import transaction
+from headwater.storage.warehouse.schema import columns_by_table, create_table, quoted, quoted_column
+
+TARGET = "events"
+MAX_EVENT_TABLES = 1_000
+_BASE = "id, anonymous_id, user_id, context_source_id, original_timestamp, sent_at, timestamp, received_at"
+Tables = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class EventTablesLoaded:
+    """`events` rows of raw.events went into `rows` rows of `tables` different tables (a track goes into two)."""
+
+    objects: int = 0
+    events: int = 0
+    rows: int = 0
+    tables: int = 0
+    discards: int = 0
+
+
+def load_event_tables(con: DuckDBPyConnection, lake: Lake) -> EventTablesLoaded:
+    """Bring the `events` schema up to date with `raw.events`.
+
+    Raises:
+        UnavailableError: the lake cannot be reached.
+    """
+    lake.configure(con)
+    waiting = ledger.loaded_but_not(con, "raw.events", TARGET)
+    tables = {name: columns for name, columns in columns_by_table(con).items() if name.startswith("events.")}
+    total, touched = EventTablesLoaded(), set[str]()
+    for group in ledger.groups(ledger.measure(con, lake, waiting)):
+        keys = [item.key for item in group]
+        with transaction(con):
+            done, names = _Group(con, tables, datetime.now(UTC).replace(tzinfo=None)).load(lake, keys)
+            ledger.record(con, TARGET, ((item.key, item.rows) for item in group))
+        touched |= names
+        total = EventTablesLoaded(
+            total.objects + len(group),
+            total.events + done.events,
+            total.rows + done.rows,
+            len(touched),
+            total.discards + done.discards,
+        )
+    return total
+
+
+class _Group:
+    """One group of objects on its way into the tables."""
+
+    def __init__(self, con: DuckDBPyConnection, tables: Tables, now: datetime) -> None:
+        self.con = con
+        self.tables = tables
+        self.now = now
+        self.done = EventTablesLoaded()
+        self.touched: set[str] = set()
+
+    def load(self, lake: Lake, keys: list[str]) -> tuple[EventTablesLoaded, set[str]]:
+        self.con.execute(
+            "create or replace temp table _group as "
+            "select message_id as id, anonymous_id, user_id, source as context_source_id, original_timestamp, sent_at, "
+            "timestamp, received_at, type, coalesce(event, '') as event_text, payload, lake_object "
+            "from raw.events where list_contains($keys, lake_object)",
+            {"keys": keys},
+        )
+        shapes = self._shapes(lake, keys)
+        counts = self.con.execute("select type, event_text, count(*) from _group group by all order by all").fetchall()
+        by_table: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for kind, event, count in counts:
+            self.done = replace(self.done, events=self.done.events + count)
+            if kind in TABLE_OF_TYPE:
+                by_table[kind, table_name(event) if kind == "track" else TABLE_OF_TYPE[kind]].append(event)
+        for (kind, table), events in by_table.items():
+            names = events if kind == "track" else [kind]
+            self._load_table(kind, f"events.{table}", events, merge(shapes.get(name, {}) for name in names))
+        self.con.execute("drop table _group")
+        return self.done, self.touched
+
+    def _shapes(self, lake: Lake, keys: list[str]) -> dict[str, Shape]:
+        """Shapes by type or event name: as the lander recorded them, else discovered from the payloads."""
+        recorded = ledger.metadata(self.con, lake, keys, "headwater.schema")
+        found: dict[str, list[Shape]] = defaultdict(list)
+        for text in recorded.values():
+            for name, shape in from_metadata(text).items():
+                found[name].append(shape)
+        unknown = [key for key in keys if key not in recorded]
+        if unknown:
+            rows = self.con.execute(
+                "select distinct type, event_text, json_structure(payload)::varchar from _group "
+                "where list_contains($keys, lake_object)",
+                {"keys": unknown},
+            ).fetchall()
+            for kind, event, structure in rows:
+                found[event if kind == "track" else kind].append(from_structure(structure))
+        return {name: merge(shapes) for name, shapes in found.items()}
+
+    def _load_table(self, kind: str, table: str, events: list[str], shape: Shape) -> None:
+        planned = plan(kind, shape)
+        paths = list(dict.fromkeys([p for c in planned.columns for p in c.paths] + [d.path for d in planned.discards]))
+        parents = {path[:depth] for path in paths for depth in range(1, len(path))}
+        text = self._extract(kind, events, paths, [path for path in paths if path in parents])
+        texts = {column.name: (column, _coalesced(column, text)) for column in planned.columns}
+        types = kinds_of_values(self.con, "_rows", texts)
+        columns = {name: (column, sql) for name, (column, sql) in texts.items() if name in types}
+        if kind == "track":
+            context = {name: pair for name, pair in columns.items() if pair[0].is_context}
+            self._write("events.tracks", kind, table, context, types)
+        if kind != "track" or self._may_have(table):
+            self._write(table, kind, table, columns, types)
+            discards = planned.discards
+        else:
+            discards = [Discard(path, c.name, "too many event names") for c, _ in columns.values() for path in c.paths]
+        self._discard(table, text, discards)
+        if kind == "identify":
+            self._renew_users()
+
+    def _may_have(self, table: str) -> bool:
+        return table in self.tables or len(self.tables) < MAX_EVENT_TABLES
+
+    def _extract(self, kind: str, events: list[str], paths: list[Path], parents: list[Path]) -> dict[Path, str]:
+        """Make `_rows`; returns the SQL text expression of each path. An object under a path that elsewhere holds a
+        plain value is null: its own keys have columns."""
+        self.con.execute(
+            f"create or replace temp table _rows as select {_BASE}, event_text, "
+            f"json_extract_string(payload, {_pointers(paths)}) as v, json_type(payload, {_pointers(parents)}) as t "
+            "from _group where type = $kind and list_contains($events, event_text)",
+            {"kind": kind, "events": events},
+        )
+        text = {path: f"nullif(v[{index}], '')" for index, path in enumerate(paths, 1)}
+        for index, path in enumerate(parents, 1):
+            text[path] = f"case when t[{index}] = 'OBJECT' then null else {text[path]} end"
+        return text
+
+    def _write(
+        self, table: str, kind: str, event_table: str, columns: dict[str, tuple[Column, str]], types: dict[str, str]
+    ) -> None:
+        fixed = BASE_COLUMNS | (TRACK_COLUMNS if kind == "track" else {})
+        if table not in self.tables:
+            self.con.execute(create_table(table, fixed))
+            self.tables[table] = dict(fixed)
+        existing = self.tables[table]
+        evolve(
+            self.con,
+            table,
+            existing,
+            {n: types[n] for n in columns},
+            "_rows",
+            {n: sql for n, (_, sql) in columns.items()},
+        )
+        values = {name: name for name in _BASE.split(", ")} | {"uuid_ts": "$now"}
+        if kind == "track":
+            values |= {"event": _literal(event_table.removeprefix("events.")), "event_text": "event_text"}
+        values |= {quoted_column(name): cast(sql, existing[name]) for name, (_, sql) in columns.items()}
+        inserted = self.con.execute(
+            f"insert into {quoted(table)} ({', '.join(values)}) select {', '.join(values.values())} from _rows",
+            {"now": self.now},
+        ).fetchone()
+        self.touched.add(table)
+        self.done = replace(self.done, rows=self.done.rows + (inserted[0] if inserted else 0))
+
+    def _discard(self, table: str, text: dict[Path, str], discards: list[Discard]) -> None:
+        """Keep what no column can hold, unless the column already holds that very value."""
+        for discard in discards:
+            value = text[discard.path]
+            same = discard.column if BASE_COLUMNS.get(discard.column) == "VARCHAR" else "null"
+            kept = self.con.execute(
+                "insert into events.rudder_discards "
+                "(table_name, row_id, column_name, column_value, received_at, uuid_ts, reason) "
+                f"select $table, id, $column, {value}, received_at, $now, $reason from _rows "
+                f"where {value} is not null and {value} is distinct from {same}",
+                {
+                    "table": table.removeprefix("events."),
+                    "column": discard.column,
+                    "reason": discard.reason,
+                    "now": self.now,
+                },
+            ).fetchone()
+            self.done = replace(self.done, discards=self.done.discards + (kept[0] if kept else 0))
+
+    def _renew_users(self) -> None:
+        """One row per user_id of this group: of each column the latest value, over all its identifies."""
+        source, target = self.tables["events.identifies"], self.tables["events.users"]
+        wanted = {name: kind for name, kind in source.items() if name not in ("id", "anonymous_id", "user_id")}
+        evolve(self.con, "events.users", target, wanted)
+        latest = {
+            quoted_column(name): f"max_by({cast_column(name, kind, target[name])}, position)"
+            for name, kind in wanted.items()
+        }
+        self.con.execute(
+            "create or replace temp table _users as select distinct user_id from _rows where user_id <> ''"
+        )
+        self.con.execute("delete from events.users where id in (select user_id from _users)")
+        self.con.execute(
+            f"insert into events.users (id, {', '.join(latest)}) "
+            f"select user_id, {', '.join(latest.values())} from ("
+            "select *, row_number() over (partition by user_id order by timestamp nulls first, received_at nulls first, id)"
+            " as position from events.identifies semi join _users using (user_id)) group by user_id"
+        )
+        self.con.execute("drop table _users")
+        self.touched.add("events.users")
+
+
+def cast_column(name: str, kind: str, target: str) -> str:
+    """SQL: a column of one type for a column of another, which `evolve` made wide enough."""
+    column = quoted_column(name)
+    if kind == target:
+        return column
+    if kind == "TIMESTAMP" and target == "VARCHAR":
+        return f"replace({column}::varchar, ' ', 'T') || 'Z'"
+    return f"{column}::{target}"
+
+
+def _coalesced(column: Column, text: dict[Path, str]) -> str:
+    parts = [text[path] for path in column.paths]
+    return parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
+
+
+def _pointers(paths: list[Path]) -> str:
+    return f"[{', '.join(_literal(pointer(path)) for path in paths)}]::varchar[]" if paths else "['/']"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
