@@ -78,12 +78,8 @@ def _pending(settings: Settings, config: Config, seen: Seen) -> list[tuple[str, 
 
 def _is_whole(path: Path, pattern: str) -> bool:
     name = path.name
-    return (
-        fnmatch(name, pattern)
-        and not name.startswith(".")
-        and not name.lower().endswith(_UNFINISHED)
-        and path.is_file()
-    )
+    is_finished = not name.startswith(".") and not name.lower().endswith(_UNFINISHED)
+    return is_finished and fnmatch(name, pattern) and path.is_file()
 
 
 def _key(source: str, path: Path, digest: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ class Seen:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
-            os.replace(part, self._path)
+            part.replace(self._path)
         except OSError as error:
             raise UnavailableError(f"{self._path} cannot be written: {error.strerror}.") from error
 

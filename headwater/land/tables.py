@@ -142,7 +142,8 @@ def _convert(
     )
     columns = ", ".join(_name(c) for c in table.columns)
     con.execute(
-        f"copy (select {columns} from typed where _wrong is null) to {_text(str(target))} (format parquet, compression zstd)"
+        f"copy (select {columns} from typed where _wrong is null) "
+        f"to {_text(str(target))} (format parquet, compression zstd)"
     )
     broken = con.execute("select error_message, csv_line from reject_errors order by line").fetchall()
     wrong = con.execute("select _wrong, _record from typed where _wrong is not null").fetchall()
