@@ -95,7 +95,7 @@ def observation_dates(rule: ChurnRule, *, first_activity: datetime | None, as_of
         month = date(month.year + month.month // 12, month.month % 12 + 1, 1)
     if dates:
         return ObservationDates(dates)
-    days = max((as_of - first).days + ((as_of - first) % DAY > timedelta(0)), 0)
+    days = max((as_of.date() - first.date()).days + 1, 0)
     if days < rule.label_days:
         return ObservationDates([], f"{days} days of data, a label needs {rule.label_days}.")
     return ObservationDates(
@@ -114,27 +114,27 @@ def first_activity(rule: ChurnRule, orders: pd.DataFrame, subscriptions: pd.Data
 
 def population(
     rule: ChurnRule,
-    observed: date,
+    at: date | datetime,
     *,
     orders: pd.DataFrame,
     subscriptions: pd.DataFrame,
     allowed: Collection[str] | None = None,
 ) -> pd.Index:
-    """The customer_ids that the rule is about at a date, sorted.
+    """The customer_ids that the rule is about at a moment, sorted.
 
     Args:
         rule: the churn rule.
-        observed: the observation date T.
+        at: the observation date T (its midnight), or the moment of scoring.
         orders: `marts.orders` (customer_id, ordered_at, kind).
         subscriptions: `int_subscription_periods` (customer_id, started_at, cancelled_at).
         allowed: only these customer_ids, when given.
     """
-    at = midnight(observed)
+    moment = at if isinstance(at, datetime) else midnight(at)
     if rule.kind == "cancellation":
-        people = _active(subscriptions, at)["customer_id"]
+        people = _active(subscriptions, moment)["customer_id"]
     else:
         sales = _sales(orders)
-        people = sales.loc[sales["ordered_at"] < at, "customer_id"]
+        people = sales.loc[sales["ordered_at"] < moment, "customer_id"]
     found = pd.Index(people.dropna().unique())
     if allowed is not None:
         found = found[found.isin(list(allowed))]

@@ -154,7 +154,10 @@ def score(
     allowed: Collection[str] | None = None,
     descriptions: Mapping[str, str] | None = None,
 ) -> Scored:
-    """Score the population at the latest observation date of `features` with the champion.
+    """Score the population at the latest observation of `features` with the champion.
+
+    The population is taken at that row's `observed_at` where there is such a column, else at the date's midnight: who
+    cancelled this morning is not scored this noon.
 
     Raises:
         ml.registry.ArtefactError: the champion's files are missing or were changed.
@@ -169,7 +172,10 @@ def score(
     saved = registry.load(champion)
     days = pd.to_datetime(features["observation_date"])
     latest = days.max()
-    people = labels.population(rule, latest.date(), orders=orders, subscriptions=subscriptions, allowed=allowed)
+    moment = pd.to_datetime(features["observed_at"]).max() if "observed_at" in features else latest
+    people = labels.population(
+        rule, moment.to_pydatetime(), orders=orders, subscriptions=subscriptions, allowed=allowed
+    )
     rows = pd.DataFrame({"customer_id": people}).merge(features[days == latest], on="customer_id", how="left")
     if rows.empty:
         return Scored(scoring.empty_scores(), champion, f"Nobody belongs to the population at {latest:%Y-%m-%d}.")

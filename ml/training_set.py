@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 KEYS = ["customer_id", "observation_date"]
-NOT_FEATURES = [*KEYS, "churned", "split"]
+NOT_FEATURES = [*KEYS, "churned", "split", "is_scoring"]
 LEAKY_NAME = re.compile(r"(^|_)(churn|churned|label|target|future|next|outcome|after)(_|$)")
 LEAKY_AUC = 0.95
 MIN_TRAIN_PER_CLASS = 25

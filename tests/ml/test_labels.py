@@ -129,8 +129,8 @@ def test_months_roll_over_the_year():
 @pytest.mark.parametrize(
     ("first", "as_of", "words"),
     [
-        (datetime(2017, 11, 24, 16), datetime(2017, 12, 3, 16), "9 days of data, a label needs 91."),
-        (datetime(2017, 11, 24, 15), datetime(2017, 12, 3, 16), "10 days of data, a label needs 91."),
+        (datetime(2017, 11, 24, 16), datetime(2017, 12, 3, 16), "10 days of data, a label needs 91."),
+        (datetime(2017, 12, 2, 16), datetime(2017, 12, 2, 17), "1 days of data, a label needs 91."),
         (datetime(2017, 1, 10), datetime(2017, 4, 20), "No first of a month"),
         (None, datetime(2017, 4, 20), "No sale is known yet"),
     ],

@@ -133,6 +133,16 @@ def test_a_subscriber_without_a_row_of_features_is_scored_all_the_same(company, 
     assert some in set(score(company, folder, features=company.features[~gone]).frame["customer_id"])
 
 
+def test_who_cancelled_this_morning_is_not_scored_this_noon(company, trained, folder):
+    latest = company.features["observation_date"].max()
+    some = score(company, folder).frame["customer_id"].iloc[0]
+    mine, morning = company.subscriptions["customer_id"] == some, latest + pd.Timedelta(hours=9)
+    gone = company.subscriptions.assign(cancelled_at=company.subscriptions["cancelled_at"].where(~mine, morning))
+    noon = company.features.assign(observed_at=company.features["observation_date"] + pd.Timedelta(hours=12))
+    assert some in set(score(company, folder, subscriptions=gone).frame["customer_id"])
+    assert some not in set(score(company, folder, subscriptions=gone, features=noon).frame["customer_id"])
+
+
 def test_features_that_lost_a_column_are_refused_by_name(company, trained, folder):
     with pytest.raises(ValueError, match="count_tickets"):
         score(company, folder, features=company.features.drop(columns="count_tickets"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ml import candidates, churn, prediction, reasons, training_set
@@ -66,3 +67,13 @@ def test_descriptions_replace_names(rows):
 )
 def test_names_read_as_words(name, words):
     assert reasons.describe(name) == words
+
+
+def test_explaining_a_crowd_by_trees_leaves_its_matrix_as_it_was_and_agrees_with_explaining_a_few(rows):
+    model = fit(rows, "gradient_boosting")
+    crowd = model.matrix(pd.concat([rows, rows]))
+    before = crowd.copy()
+    found = reasons.contributions(model, crowd)
+    assert len(crowd) > 2 * reasons.SAMPLE
+    np.testing.assert_array_equal(crowd, before)
+    np.testing.assert_allclose(found[:50], reasons.contributions(model, before[:50]))
