@@ -5,11 +5,13 @@ Belongs here: the order of the steps. Does not belong here: any step's work.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -24,6 +26,7 @@ from headwater.entrance.summary import show_summary
 from headwater.errors import HeadwaterError
 from headwater.settings import Settings
 from headwater.storage.home import claim_home, entrance_lock, held_data, read_home, set_as_of
+from headwater.storage.log import segments
 from headwater.storage.online import ensure_redis
 from headwater.storage.warehouse import publish
 
@@ -63,6 +66,8 @@ def _collect(settings: Settings, config: Config, processes: Processes, data: Pat
     folder = data if data is not None else settings.sandbox_dir / "company"
     with _timed("history is imported through the collector"):
         report = import_events(settings, config, folder)
+        for line in report.text().splitlines():
+            click.echo(f"  {line}")
     if data is None:
         with _timed("the latest events are sent with an SDK"):
             send_live_events(settings)
@@ -72,21 +77,25 @@ def _collect(settings: Settings, config: Config, processes: Processes, data: Pat
 
 
 def _remember_as_of(settings: Settings, report: ImportReport, data: Path | None) -> None:
-    """«Now» follows the data: with DATA its last event; else just after the last receipt, as long as nothing new
-    comes in, so that a second run on unchanged data changes nothing."""
+    """«Now» follows the data, so that a second run on unchanged data changes nothing: with DATA it is the time of the
+    last event, else the second after the last receipt."""
     held = read_home(settings)
     known = held.as_of if held else None
-    if data is not None:
-        if report.last_event_at and report.last_event_at != known:
-            set_as_of(settings, report.last_event_at)
-    elif report.sent or known is None:
-        set_as_of(settings, datetime.now(UTC).replace(tzinfo=None, microsecond=0))
+    found = report.last_event_at if data is not None else _second_after_last_receipt(settings)
+    if found and (known is None or found > known):
+        set_as_of(settings, found)
+
+
+def _second_after_last_receipt(settings: Settings) -> datetime | None:
+    for segment in reversed(segments(settings.log_dir)):
+        last = max((record.envelope.received_at for record in segment.records()), default=None)
+        if last is not None:
+            return last.astimezone(UTC).replace(tzinfo=None, microsecond=0) + timedelta(seconds=1)
+    return None
 
 
 def _materialise(settings: Settings, *, given: str | None) -> None:
     """One Dagster run of the whole graph, then the read copy."""
-    from dataclasses import replace
-
     held = read_home(settings)
     run_settings = settings if given or settings.as_of else replace(settings, as_of=held.as_of if held else None)
     click.echo(f"  as of {run_settings.as_of}: the whole graph")
@@ -97,8 +106,6 @@ def _materialise(settings: Settings, *, given: str | None) -> None:
 
 def _drop_transcripts(settings: Settings, config: Config, data: Path) -> None:
     """The data folder's transcripts go the way of any file: into the inbox of the configured source."""
-    import shutil
-
     files = sorted((data / "transcripts").glob("*.jsonl*")) if (data / "transcripts").is_dir() else []
     sources = [name for name, source in config.sources.items() if isinstance(source, ConversationSource)]
     if files and not sources:

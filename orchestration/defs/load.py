@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 from headwater.load.conversations import load_conversations
-from headwater.load.event_tables import BASE_TABLES, event_table_name, load_event_tables
+from headwater.load.event_shape.names import table_name
+from headwater.load.event_tables import load_event_tables
 from headwater.load.extracts import load_extracts
 
 from headwater.configuration import ConversationSource, CsvSource, RestSource
@@ -15,6 +16,16 @@ from headwater.load.quarantine import load_quarantine
 from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, config, count_rows, rows
 
 KINDS = {"duckdb"}
+BASE_TABLES = {
+    "tracks": "one row a track, without its properties.",
+    "identifies": "one row an identify.",
+    "users": "one row a user, the latest traits.",
+    "pages": "one row a page.",
+    "screens": "one row a screen.",
+    "groups": "one row a group.",
+    "aliases": "one row an alias.",
+    "rudder_discards": "values that no column could take.",
+}
 
 
 @dg.asset(
@@ -30,7 +41,7 @@ def raw_events(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult
     with warehouse.get_connection() as connection:
         report = load_events(connection, platform.lake())
         count = count_rows(connection, "raw.events")
-    return dg.MaterializeResult(metadata=rows(count, added=report.added, duplicates=report.duplicates))
+    return dg.MaterializeResult(metadata=rows(count, added=report.rows_new, duplicates=report.duplicates))
 
 
 @dg.multi_asset(
@@ -47,7 +58,7 @@ def raw_events(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult
         for table, owner, description in [
             *((table, SOURCE_OWNER, f"RudderStack-shaped: {text}") for table, text in BASE_TABLES.items()),
             *(
-                (event_table_name(planned.event), planned.owner, f"One row a «{planned.event}». {planned.description}")
+                (table_name(planned.event), planned.owner, f"One row a «{planned.event}». {planned.description}")
                 for planned in config().tracking_plan.values()
             ),
         ]
@@ -56,7 +67,7 @@ def raw_events(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult
 )
 def event_tables(platform: Platform, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
     """RudderStack-shaped tables; those of events that no plan names are told in the metadata of `tracks`."""
-    planned = {event_table_name(p.event) for p in config().tracking_plan.values()}
+    planned = {table_name(p.event) for p in config().tracking_plan.values()}
     with warehouse.get_connection() as connection:
         report = load_event_tables(connection, platform.lake())
         present = {
