@@ -12,10 +12,12 @@ from headwater.entrance.processes import run_step
 from headwater.settings import Settings
 
 
-def prepare_company(settings: Settings) -> None:
+def prepare_company(settings: Settings, people: int | None = None) -> None:
     """Write the company's history up to today (or the as-of day) and drop its chats into the inbox; only adds."""
     argv = [sys.executable, "-m", "sandbox", "simulate", "--out", str(settings.sandbox_dir)]
     argv += ["--inbox", str(settings.inbox)]
+    if people:
+        argv += ["--people", str(people)]
     if settings.as_of:
         argv += ["--as-of", settings.as_of.date().isoformat()]
     run_step(settings, argv, "simulate")

@@ -19,8 +19,9 @@ MINIMAL_CONFIG = CHECKOUT / "config" / "examples" / "minimal"
 
 
 def entrance_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--home, --config, --data, --lake, --as-of."""
+    """--home, --config, --data, --lake, --as-of, --people."""
     for option in (
+        click.option("--people", type=int, help="Size of the example company when it is first written (5000)."),
         click.option("--as-of", help="«now» for everything that depends on it (ISO 8601, UTC)."),
         click.option("--lake", help="Where the lake is: a folder or s3://bucket/prefix."),
         click.option("--data", type=click.Path(path_type=Path), help="Your own data folder instead of the example."),

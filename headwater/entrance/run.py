@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -33,32 +34,32 @@ from headwater.storage.warehouse import publish
 
 @click.command("run")
 @entrance_options
-def run(home: str | None, config: str | None, data: Path | None, lake: str | None, as_of: str | None) -> None:
+def run(people: int | None, **options: Any) -> None:
     """Bring everything in, build the whole graph, push, and show what happened."""
-    settings = entrance_settings(home, config, data, lake, as_of)
+    settings = entrance_settings(**options)
     checked = load_config(settings)
     stop_on_signals()
     begun = time.monotonic()
     with entrance_lock(settings, "headwater run"):
-        held = claim_home(settings, data or held_data(settings))
+        held = claim_home(settings, options["data"] or held_data(settings))
         click.echo(f"{checked.platform.company}: {held.holds} → {settings.home}")
         try:
             with Processes(settings) as processes, ensure_redis(settings):
-                _collect(settings, checked, processes, held.data_dir)
-                _materialise(settings, given=as_of)
+                _collect(settings, checked, processes, held.data_dir, people)
+                _materialise(settings)
         except KeyboardInterrupt:
             raise HeadwaterError("Stopped.", hint="Run it again: it takes up where it was.") from None
         show_summary(settings, checked, seconds=time.monotonic() - begun)
 
 
-def _collect(settings: Settings, config: Config, processes: Processes, data: Path | None) -> None:
+def _collect(settings: Settings, config: Config, processes: Processes, data: Path | None, people: int | None) -> None:
     """History and live events through the collector; the collector is stopped afterwards, which seals its log."""
     collector = service(settings, "collector")
     require_free_port(settings.host, settings.collector_port, "collector")
     if data is None:
         require_free_port(settings.host, settings.sandbox_port, "sandbox")
         with _timed("the example company's history is written"):
-            prepare_company(settings)
+            prepare_company(settings, people)
         processes.start(service(settings, "sandbox"), wait=False)
     else:
         _drop_transcripts(settings, config, data)
@@ -94,10 +95,10 @@ def _second_after_last_receipt(settings: Settings) -> datetime | None:
     return None
 
 
-def _materialise(settings: Settings, *, given: str | None) -> None:
+def _materialise(settings: Settings) -> None:
     """One Dagster run of the whole graph, then the read copy."""
     held = read_home(settings)
-    run_settings = settings if given or settings.as_of else replace(settings, as_of=held.as_of if held else None)
+    run_settings = settings if settings.as_of else replace(settings, as_of=held.as_of if held else None)
     click.echo(f"  as of {run_settings.as_of}: the whole graph")
     with _timed("the graph is materialised"):
         run_step(run_settings, [sys.executable, "-m", "orchestration.launch", "--exclusive"], "the graph", quiet=False)

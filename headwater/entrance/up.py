@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,7 +16,7 @@ from headwater.configuration import load_config
 from headwater.entrance.company import prepare_company
 from headwater.entrance.options import entrance_options, entrance_settings
 from headwater.entrance.processes import Processes, last_line, require_free_port, run_step, stop_on_signals
-from headwater.entrance.services import services
+from headwater.entrance.services import Service, services
 from headwater.storage.home import claim_home, entrance_lock, held_data
 from headwater.storage.online import ensure_redis
 
@@ -25,20 +25,20 @@ RESTART_SECONDS = (1, 2, 5, 10, 30)
 
 @click.command("up")
 @entrance_options
-def up(home: str | None, config: str | None, data: Path | None, lake: str | None, as_of: str | None) -> None:
+def up(people: int | None, **options: Any) -> None:
     """Start every service and keep it running until Ctrl-C."""
-    settings = entrance_settings(home, config, data, lake, as_of)
+    settings = entrance_settings(**options)
     load_config(settings)
     stop_on_signals()
     with entrance_lock(settings, "headwater up"):
-        held = claim_home(settings, data or held_data(settings))
+        held = claim_home(settings, options["data"] or held_data(settings))
         wanted = [s for s in services(settings) if held.data_dir is None or not s.example_only]
         with Processes(settings) as processes:
             for service in wanted:
                 if service.port:
                     require_free_port(settings.host, service.port, service.name)
             if held.data_dir is None:
-                prepare_company(settings)
+                prepare_company(settings, people)
             run_step(settings, [sys.executable, "-m", "orchestration.launch", "--prepare", "--exclusive"], "prepare")
             with ensure_redis(settings):
                 for service in wanted:
@@ -52,7 +52,7 @@ def up(home: str | None, config: str | None, data: Path | None, lake: str | None
                     click.echo("Stopping.")
 
 
-def _watch(processes: Processes, wanted: dict) -> None:
+def _watch(processes: Processes, wanted: dict[str, Service]) -> None:
     """Restart what ends by itself, waiting longer each time it does; a minute of calm forgives."""
     restarts: dict[str, list[float]] = {}
     while True:
