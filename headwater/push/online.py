@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from headwater.push.rows import columns_of, fetch, json_object
+from headwater.push.rows import columns_of, fetch, json_object, quote
 from headwater.storage.online import OnlineStore, Pushed
 
 MODEL = "marts.customer_activation"
@@ -111,7 +111,7 @@ def push_profiles(
 def _stage(con: duckdb.DuckDBPyConnection) -> str | None:
     """Lay out what the online store should hold in temporary tables; answers the newest model version in it."""
     types = columns_of(con, MODEL)
-    profile = json_object({name: name for name in types if name != "customer_id"}, types)
+    profile = json_object({name: name for name in types if name not in ("customer_id", "as_of")}, types)
     con.execute(f"""
         create or replace temp table online_current as
         with ids as (
@@ -146,9 +146,10 @@ def _stage(con: duckdb.DuckDBPyConnection) -> str | None:
         where not (id_type = 'customer_id' and id_value = customer_id)
         group by id_type, id_value
     """)
-    if "model_version" not in types:
+    versions = [name for name in types if name.endswith("model_version")]
+    if not versions:
         return None
-    row = con.sql(f"select max(cast(model_version as varchar)) from {MODEL}").fetchone()
+    row = con.sql(f"select max(cast({quote(versions[0])} as varchar)) from {MODEL}").fetchone()
     return row[0] if row else None
 
 

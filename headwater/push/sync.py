@@ -12,7 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import duckdb
 import msgspec
@@ -25,6 +25,7 @@ from headwater.push.destinations import open_destination
 from headwater.push.destinations.base import Destination, Outcome, Record, Request
 from headwater.push.ledger import Due, Totals
 from headwater.push.sender import RequestRefusedError, Sender
+from headwater.push.times import utc_now
 from headwater.settings import Settings
 
 
@@ -117,11 +118,6 @@ def find_sync(config: Config, name: str) -> Sync:
         known = ", ".join(sorted(config.syncs)) or "none"
         raise ConfigError(f"Sync «{name}» is not defined; defined are: {known}.")
     return config.syncs[name]
-
-
-def utc_now() -> datetime:
-    """The time in UTC, without offset, as the warehouse keeps times."""
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def _run(

@@ -6,10 +6,10 @@ which profiles have changed (`headwater.push.online`), or the reading side of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import redis
@@ -127,6 +127,26 @@ class OnlineStore:
             pipe.set(keys.PUSHED, msgspec.json.encode(pushed))
             _execute(pipe)
 
+    def get_sessions(self, anonymous_ids: Sequence[str]) -> dict[str, tuple[str, bytes]]:
+        """The live sessions among these ids: id → (position in the log, JSON)."""
+        with self.client.pipeline(transaction=False) as pipe:
+            for anonymous_id in anonymous_ids:
+                pipe.hmget(keys.session(anonymous_id), "position", "value")
+            found: list[Any] = _execute(pipe)
+        return {id_: (at.decode(), value) for id_, (at, value) in zip(anonymous_ids, found, strict=True) if at}
+
+    def put_sessions(self, rows: Iterable[tuple[str, str, bytes, int]]) -> int:
+        """Write (anonymous_id, position, JSON, seconds to live); a position that is not after the stored one changes
+        nothing. Answers how many took effect."""
+        written = 0
+        for batch in batches(rows, BATCH):
+            with self.client.pipeline(transaction=False) as pipe:
+                script = self.client.register_script(scripts.PUT_SESSION)
+                for anonymous_id, position, value, seconds in batch:
+                    script(keys=[keys.session(anonymous_id)], args=[position, value, seconds], client=pipe)
+                written += sum(_execute(pipe))
+        return written
+
     def clear(self) -> int:
         """Remove every profile and identifier (`headwater online rebuild`); sessions stay. Answers how many keys."""
         return sum(self._sweep(pattern, set()) for pattern in (keys.PUSHED, "hw:id:*", "hw:{*}:profile"))
@@ -178,7 +198,7 @@ def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def _execute(pipe: redis.client.Pipeline) -> list[int]:
+def _execute(pipe: redis.client.Pipeline) -> list[Any]:
     try:
         return list(pipe.execute())
     except redis.RedisError as error:
