@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -25,6 +26,7 @@ NO_ID = "no userId or anonymousId"
 NO_EVENT_NAME = "track without an event name"
 TOO_LARGE = "event larger than the limit"
 LONGEST_MESSAGE_ID = 1024
+_read_iso = datetime.fromisoformat
 _NAMESPACE = uuid.UUID("6d7c8d0a-8f0e-5c1e-9d55-0c1b4d3f2a10")
 
 
@@ -83,16 +85,17 @@ def fault(kind: Any, event_name: Any, user_id: Any, anonymous_id: Any) -> str | 
 
 def moment(value: Any) -> datetime | None:
     """An ISO 8601 date or time as UTC (no offset means UTC), or None when it is none of years 1 to 9999."""
-    if type(value) is not str or len(value) < 10:
+    if type(value) is not str:
         return None
-    text = value if value[4] == "-" else value.strip()
+    text = value.strip()
+    # `fromisoformat` also reads ordinal and week dates and bare digits, which nobody means as a time
     if text[4:5] != "-" or text[7:8] != "-":
         return None
     try:
         if text[-1] in "Zz":
-            found = datetime.fromisoformat(text[:-1])
+            found = _read_iso(text[:-1])
             return found if found.tzinfo is None else None
-        found = datetime.fromisoformat(text)
+        found = _read_iso(text)
         return found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         return None
@@ -113,30 +116,19 @@ def clock(received_at: datetime, sent_at: datetime | None, original: datetime | 
         return original
 
 
-def known_at(
-    route: str,
-    *,
-    collected_at: datetime,
-    own_received_at: datetime | None,
-    own_sent_at: datetime | None,
-    updated_at: datetime | None,
-    timestamp: datetime,
-    backfill: bool,
-) -> datetime:
-    """When the company could have known of the event.
+def known_at(how: Received, by_the_row: datetime) -> datetime:
+    """When the company could have known of an event.
 
-    Live: when it was collected. Imported: when another collector received it, else when the row says that it was sent
-    or updated, else when it happened. Backfilled: the time of the import.
+    Live: when it was collected. Imported: `by_the_row`, which is when another collector received it, else when the row
+    says that it was sent or updated, else when it happened. Backfilled: the time of the import.
     """
-    if route != "import" or backfill:
-        return collected_at
-    return own_received_at or own_sent_at or updated_at or timestamp
+    return by_the_row if how.route == "import" and not how.backfill else how.received_at
 
 
 def iso(value: datetime) -> str:
     """UTC time as the spec writes it: `2011-12-09T12:50:00.000Z`."""
     fine = "microseconds" if value.microsecond % 1000 else "milliseconds"
-    return value.isoformat(timespec=fine) + "Z"
+    return value.isoformat("T", fine) + "Z"
 
 
 def stable_id(*parts: str | bytes) -> str:
@@ -145,63 +137,71 @@ def stable_id(*parts: str | bytes) -> str:
     return str(uuid.uuid5(_NAMESPACE, raw.hex() if not raw.isascii() else raw.decode("ascii")))
 
 
+_iso_again = lru_cache(64)(iso)  # the events of one request share their receivedAt
+
+
 def complete(payload: dict[str, Any], message_id: str, how: Received) -> Event:
     """Fill in what the spec promises: messageId, ids as text, the four times, ip and user agent. Changes `payload`.
 
     The clock rule: on live routes `timestamp` counts as originalTimestamp and is corrected for skew; on imports it
     stands as sent, unless the row carries its own receivedAt, by which it is then corrected.
     """
+    get = payload.get
     imported = how.route == "import"
-    own_received = moment(payload.get("receivedAt")) if imported else None
+    own_received = moment(get("receivedAt")) if imported else None
     received_at = own_received or how.received_at
-    own_sent = moment(payload.get("sentAt"))
+    own_sent = moment(get("sentAt"))
     sent_at = own_sent or (None if imported else moment(how.sent_at))
-    stated = moment(payload.get("timestamp"))
-    original = moment(payload.get("originalTimestamp")) or stated
+    stated_text, original_text = get("timestamp"), get("originalTimestamp")
+    stated = moment(stated_text)
+    original = (moment(original_text) if original_text is not None else None) or stated
     if not imported or own_received is not None:
         timestamp = clock(received_at, sent_at, original)
     else:
         timestamp = stated or original or received_at
 
-    user_id, anonymous_id = identifier(payload.get("userId")), identifier(payload.get("anonymousId"))
-    for name, value in (("userId", user_id), ("anonymousId", anonymous_id)):
-        if name in payload:
-            payload[name] = value
+    user_id, anonymous_id = identifier(get("userId")), identifier(get("anonymousId"))
+    if "userId" in payload:
+        payload["userId"] = user_id
+    if "anonymousId" in payload:
+        payload["anonymousId"] = anonymous_id
     kind = how.type or payload["type"]
     payload["type"] = kind
     payload["messageId"] = message_id
-    if payload.get("originalTimestamp") is None and payload.get("timestamp") is not None:
-        payload["originalTimestamp"] = payload["timestamp"]
-    payload["timestamp"] = iso(timestamp)
-    payload["receivedAt"] = iso(received_at)
-    if payload.get("sentAt") is None and sent_at is not None:
+    if original_text is None and stated_text is not None:
+        payload["originalTimestamp"] = stated_text
+    if timestamp is not stated or not _is_plain(stated_text):
+        payload["timestamp"] = iso(timestamp)
+    payload["receivedAt"] = _iso_again(received_at)
+    if sent_at is not None and get("sentAt") is None:
         payload["sentAt"] = iso(sent_at)
     payload.pop("writeKey", None)
-    if not imported:
+    if imported:
+        updated_at = moment(get("updated_at") or get("updatedAt"))
+    else:
+        updated_at = None
         _fill_context(payload, how)
+    known = known_at(how, own_received or own_sent or updated_at or timestamp)
     return Event(
-        source=how.source,
-        message_id=message_id,
-        type=kind,
-        event=identifier(payload.get("event")) if kind == "track" else None,
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        timestamp=timestamp,
-        original_timestamp=original,
-        sent_at=sent_at,
-        received_at=received_at,
-        known_at=known_at(
-            how.route,
-            collected_at=how.received_at,
-            own_received_at=own_received,
-            own_sent_at=own_sent,
-            updated_at=moment(payload.get("updated_at") or payload.get("updatedAt")),
-            timestamp=timestamp,
-            backfill=how.backfill,
-        ),
-        route=how.route,
-        payload=payload,
+        how.source,
+        message_id,
+        kind,
+        identifier(get("event")) if kind == "track" else None,
+        user_id,
+        anonymous_id,
+        timestamp,
+        original,
+        sent_at,
+        received_at,
+        known,
+        how.route,
+        payload,
     )
+
+
+def _is_plain(text: Any) -> bool:
+    """Whether a text that was read as a time is already written as `iso` writes it."""
+    return len(text) == 24 and text[23] == "Z" and text[10] == "T"
 
 
 def _fill_context(payload: dict[str, Any], how: Received) -> None:

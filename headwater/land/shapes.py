@@ -17,12 +17,16 @@ _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)
 
 
 class _Node:
-    """One key: the kinds of its plain values, and the keys below it."""
+    """One key: the kinds of its plain values, and the keys below it.
 
-    __slots__ = ("below", "kinds")
+    `settled` are the Python types whose values can tell nothing new about this key: the common case is one look.
+    """
+
+    __slots__ = ("below", "kinds", "settled")
 
     def __init__(self) -> None:
         self.kinds: set[str] = set()
+        self.settled: set[type] = {type(None)}
         self.below: dict[str, _Node] = {}
 
 
@@ -49,28 +53,32 @@ class Shapes:
 
 def _walk(value: dict[str, Any], nodes: dict[str, _Node]) -> None:
     for key, inner in value.items():
-        kind = type(inner)
-        if inner is None or inner == "":
-            continue
         node = nodes.get(key)
         if node is None:
             node = nodes[key] = _Node()
+        kind = type(inner)
         if kind is dict:
             _walk(inner, node.below)
-            continue
-        kinds = node.kinds
-        if kind is str:
-            # a column that holds any other text is text: no need to look for dates any more
-            if "string" not in kinds:
-                kinds.add("datetime" if _DATETIME.fullmatch(inner) else "string")
-        elif kind is bool:
-            kinds.add("boolean")
-        elif kind is list:
-            kinds.add("array")
-        elif kind is int or inner.is_integer():
-            kinds.add("int")
-        else:
-            kinds.add("float")
+        elif kind not in node.settled:
+            _note(node, kind, inner)
+
+
+def _note(node: _Node, kind: type, value: Any) -> None:
+    if kind is str:
+        if not value:
+            return
+        if _DATETIME.fullmatch(value):
+            node.kinds.add("datetime")
+            return
+        # a column that holds any other text is text: no need to look for dates any more
+        node.kinds.add("string")
+    elif kind is float:
+        node.kinds.add("int" if value.is_integer() else "float")
+        if not node.kinds >= {"int", "float"}:
+            return
+    else:
+        node.kinds.add({bool: "boolean", int: "int"}.get(kind, "array"))
+    node.settled.add(kind)
 
 
 def _flat(nodes: dict[str, _Node], prefix: str = "") -> dict[str, list[str]]:
