@@ -37,6 +37,7 @@ COLUMNS = {
 _INDEXED = {
     "crm_contacts": ("email collate nocase",),
     "email_contacts": ("email collate nocase",),
+    "email_sends": ("campaign_id",),
     "payments_orders": ("customer_id",),
     "payments_order_lines": ("order_id",),
     "support_tickets": ("requester_email",),

@@ -1,0 +1,110 @@
+"""`python -m sandbox`: simulate the company, serve its tools, send its live events.
+
+Belongs here: options and their defaults, and today's date, which nothing else here reads.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from sandbox.errors import SandboxError
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+class _Day(click.ParamType):
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value} is no day like 2026-03-31", param, ctx)
+
+
+@click.group(help="The example company that Headwater's stacks are told with.")
+def main() -> None:
+    """The commands."""
+
+
+@main.command()
+@click.option("--out", type=_FOLDER, required=True, help="The company's folder.")
+@click.option("--people", type=click.IntRange(20), default=5000, show_default=True, help="About how many people.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Of everything that is drawn.")
+@click.option("--as-of", type=_Day(), help="The first day that is not told; default today (UTC).")
+@click.option("--opened", type=_Day(), help="First day of history; default 13 months before --as-of, then kept.")
+@click.option("--inbox", type=_FOLDER, help="Drop new chat files into INBOX/contact_centre/.")
+def simulate(
+    out: Path, people: int, seed: int, as_of: date | None, opened: date | None, inbox: Path | None
+) -> None:
+    """Write the company's history; a later day only adds."""
+    from sandbox.company.files import drop_chats
+    from sandbox.company.simulate import simulate as tell
+
+    told = tell(out, people=people, seed=seed, as_of=as_of or datetime.now(UTC).date(), opened=opened)
+    counts = told["counts"]
+    if told["is_new"]:
+        click.echo(
+            f"{counts['people']:,} people and {counts['events']:,} events from {told['opened']} to {told['as_of']} "
+            f"({counts['live']:,} of them to be sent live), {counts['chats']:,} chats, in {told['seconds']} s"
+        )
+    else:
+        click.echo(f"{out} is already told up to {told['as_of']}: {counts['people']:,} people, {counts['events']:,} events")
+    if inbox is not None:
+        click.echo(f"{drop_chats(out / 'company', inbox)} new chat files dropped into {inbox / 'contact_centre'}")
+
+
+@main.command()
+@click.option("--dir", "folder", type=_FOLDER, required=True, help="The company's folder.")
+@click.option("--port", type=int, default=8070, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--inbox", type=_FOLDER, help="Keep dropping new chat files into INBOX/contact_centre/.")
+@click.option("--rate", "rates", multiple=True, metavar="TOOL=N", help="Requests per second of one tool; default 50.")
+def serve(folder: Path, port: int, host: str, inbox: Path | None, rates: tuple[str, ...]) -> None:
+    """Serve the company's tools: CRM, payments, email, support, contact centre."""
+    from sandbox.tools.server import serve as run
+
+    run(folder, host=host, port=port, rates=_parse_rates(rates), inbox=inbox)
+
+
+@main.command()
+@click.option("--dir", "folder", type=_FOLDER, required=True, help="The company's folder.")
+@click.option("--collector", default="http://127.0.0.1:8080", show_default=True, help="Where to send.")
+@click.option("--write-key", "keys", multiple=True, metavar="SOURCE=KEY", help="Default wk_web_demo and so on.")
+@click.option("--again", is_flag=True, help="Send also what this collector has already taken.")
+def send(folder: Path, collector: str, keys: tuple[str, ...], again: bool) -> None:
+    """Send the company's latest events with Segment's SDK, each as its source."""
+    from sandbox.live import send_live
+
+    given = dict(pair.split("=", 1) for pair in keys)
+    sent, skipped = send_live(folder, collector, given, again=again)
+    click.echo(f"{sent:,} live events sent to {collector}" + (f", {skipped:,} sent before" if skipped else ""))
+
+
+def _parse_rates(pairs: tuple[str, ...]) -> dict[str, float]:
+    from sandbox.tools.rules import DEFAULT_RATES
+
+    rates: dict[str, float] = {}
+    for pair in pairs:
+        tool, _, number = pair.partition("=")
+        try:
+            rates[tool] = float(number)
+        except ValueError:
+            rates[tool] = 0.0
+        if tool not in DEFAULT_RATES or rates[tool] <= 0:
+            raise SandboxError(f"--rate {pair} is not TOOL=N with one of {', '.join(DEFAULT_RATES)} and N above 0.")
+    return rates
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except SandboxError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,97 @@
+"""The tools' HTTP server: one process, one port.
+
+Belongs here: putting the application together and running it. Does not belong here: routes (`api`, `pages`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+import threading
+from pathlib import Path
+
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server.embed import Server
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from sandbox.company.files import drop_chats
+from sandbox.errors import SandboxError
+from sandbox.tools.api import Api
+from sandbox.tools.pages import Pages
+from sandbox.tools.store import Store
+
+
+def application(folder: Path, rates: dict[str, float] | None = None) -> Starlette:
+    """The ASGI application over the company in `folder`; `rates` are requests per second by tool."""
+    folder.mkdir(parents=True, exist_ok=True)
+    store = Store(folder / "tools.sqlite")
+    pages = Pages(store, folder / "company" / "chats")
+    routes = [Route("/health", _health), *Api(store, rates or {}).routes(), *pages.routes()]
+    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
+
+
+def serve(folder: Path, *, host: str, port: int, rates: dict[str, float], inbox: Path | None) -> None:
+    """Run until SIGINT or SIGTERM.
+
+    Raises:
+        SandboxError: the port is taken.
+    """
+    _require_free(host, port)
+    app = application(folder, rates)
+    stop = threading.Event()
+    if inbox is not None:
+        threading.Thread(target=_keep_dropping, args=(folder, inbox, stop), daemon=True).start()
+    try:
+        asyncio.run(_run(app, host, port))
+    finally:
+        stop.set()
+
+
+async def _run(app: Starlette, host: str, port: int) -> None:
+    server = Server(app, address=host, port=port, interface=Interfaces.ASGI, log_level=LogLevels.error, websockets=False)
+    loop = asyncio.get_running_loop()
+    running = asyncio.ensure_future(server.serve())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.stop)
+    print(f"The tools of the example company are at http://{host}:{port}", flush=True)
+    await running
+
+
+def _keep_dropping(folder: Path, inbox: Path, stop: threading.Event) -> None:
+    """The contact centre's export: new chat files appear in the drop folder within seconds."""
+    while True:
+        if (folder / "company" / "chats").is_dir():
+            drop_chats(folder / "company", inbox)
+        if stop.wait(5):
+            return
+
+
+def _require_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise SandboxError(f"Port {port} on {host} is in use; give another --port.") from None
+            raise SandboxError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+
+
+async def _health(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    content = {"status": "error", "code": "NOT_FOUND", "message": f"There is nothing at {request.url.path}."}
+    return JSONResponse(content, 404)
+
+
+async def _not_allowed(request: Request, _: Exception) -> Response:
+    content = {"status": "error", "code": "METHOD_NOT_ALLOWED", "message": f"{request.method} is not possible here."}
+    return JSONResponse(content, 405)
