@@ -79,7 +79,7 @@ class Translator(DagsterDbtTranslator):
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str] | None:
         meta = {**dbt_resource_props.get("meta", {}), **(dbt_resource_props.get("config") or {}).get("meta", {})}
         owner = meta.get("owner")
-        return [owner] if owner else None
+        return [owner if "@" in owner else f"team:{owner}"] if owner else None
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         return dbt_resource_props.get("description") or ""

@@ -1,17 +1,16 @@
 """What starts a run: the outside world (sensors), the clock (schedules), the graph itself (automation conditions)."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
-from headwater.land.events import pending_segments
-from headwater.land.files import pending_files
 
 from headwater.configuration import ConversationSource, RestSource
+from headwater.land.events import pending_segments
+from headwater.land.files import pending_files
 from headwater.storage.lake import open_lake
 from orchestration.instance import end_dead_runs
 from orchestration.platform import config, settings
@@ -48,7 +47,7 @@ def new_events(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipRe
     return dg.RunRequest(run_key=f"events:{state}")
 
 
-def _transcripts() -> tuple[list[dg.SensorDefinition], list[dg.UnresolvedAssetJobDefinition]]:
+def _transcripts() -> tuple[list[dg.SensorDefinition], list[Any]]:
     job = dg.define_asset_job("transcripts", selection=TRANSCRIPTS, description="The inbox to the warehouse.")
 
     @dg.sensor(job=job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -62,7 +61,7 @@ def _transcripts() -> tuple[list[dg.SensorDefinition], list[dg.UnresolvedAssetJo
     return [new_transcripts], [job]
 
 
-def _sources() -> tuple[list[dg.ScheduleDefinition], list[dg.UnresolvedAssetJobDefinition]]:
+def _sources() -> tuple[list[dg.ScheduleDefinition], list[Any]]:
     pulled = [name for name, source in config().sources.items() if isinstance(source, RestSource)]
     if not pulled:
         return [], []

@@ -1,16 +1,14 @@
 """Landing: the log's sealed segments, the tools' tables, CSV files and chat transcripts become objects in the lake."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
+
+from headwater.configuration import ConversationSource, CsvSource, RestSource
 from headwater.land.events import land_events
 from headwater.land.extracts import pull
 from headwater.land.files import land_files
 from headwater.land.tables import land_tables
-
-from headwater.configuration import ConversationSource, CsvSource, RestSource
 from headwater.storage.home import read_home
 from orchestration.platform import SOURCE_OWNER, Platform, config, rows
 

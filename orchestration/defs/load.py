@@ -1,17 +1,15 @@
 """Loading: objects of the lake become warehouse tables, each row once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
+
+from headwater.configuration import ConversationSource, CsvSource, RestSource
 from headwater.load.conversations import load_conversations
 from headwater.load.event_shape.names import table_name
 from headwater.load.event_tables import load_event_tables
-from headwater.load.extracts import load_extracts
-
-from headwater.configuration import ConversationSource, CsvSource, RestSource
 from headwater.load.events import load_events
+from headwater.load.extracts import load_extracts
 from headwater.load.quarantine import load_quarantine
 from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, config, count_rows, rows
 

@@ -1,12 +1,10 @@
 """Matching: identifiers become people with a stable id."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
-from headwater.match.resolve import resolve
 
+from headwater.match.resolve import resolve
 from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, config, count_rows, rows
 
 TABLES = {

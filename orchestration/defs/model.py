@@ -1,7 +1,5 @@
 """Modelling: the dbt project, one asset a model, one asset check a test."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

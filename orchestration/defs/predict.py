@@ -1,7 +1,5 @@
 """Predicting: for each config/predictions/<name>.yaml a training set, a model and scores."""
 
-from __future__ import annotations
-
 import base64
 import json
 

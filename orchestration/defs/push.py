@@ -1,13 +1,11 @@
 """Pushing: reverse-ETL syncs, streaming destinations, and the online store."""
 
-from __future__ import annotations
-
 import dagster as dg
-from headwater.push.stream import drain
-from headwater.push.sync import run_sync
 
 from headwater.configuration import Destination, Sync
 from headwater.push.online import push_profiles
+from headwater.push.stream import drain
+from headwater.push.sync import run_sync
 from headwater.storage.online import open_online_store
 from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, as_of, config, rows
 

@@ -1,7 +1,5 @@
 """The resources' values. Apart from the assets: Dagster ignores loose assets beside a `@definitions` function."""
 
-from __future__ import annotations
-
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
