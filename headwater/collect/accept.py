@@ -186,9 +186,7 @@ def parse_batch(body: bytes) -> tuple[list[Any], _Body]:
         if found is None:
             raise not_json(body) from None
         items, others = found
-        return items, _Body(
-            sentAt=others.get("sentAt"), writeKey=others.get("writeKey"), backfill=others.get("backfill")
-        )
+        return items, _Body(sent_at=others.get("sentAt"), backfill=others.get("backfill"))
     if parsed.batch is None and not parsed.rejected:
         raise RefusedError(400, "not_a_batch", "The body has no array «batch».", kept=body, reason="not a batch")
     return parsed.batch or [], parsed

@@ -219,7 +219,7 @@ class _Sender:
             try:
                 answer = self.client.post("/v1/import", content=content, headers=headers, params=params)
                 if answer.status_code == 200:
-                    return answer.json()  # type: ignore[no-any-return]
+                    return answer.json()
                 problem = f"it answered {answer.status_code}: {answer.text[:300]}"
                 if answer.status_code == 401:
                     raise ConfigError(f"The collector at {self.client.base_url} does not know the write key in use.")
