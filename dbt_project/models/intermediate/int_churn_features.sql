@@ -51,7 +51,7 @@ order_features as (
         ) as count_orders_90d,
         count(*) filter (where orders.kind = 'refund') as count_refunds,
         count(*) filter (where orders.kind = 'cancellation') as count_cancellations,
-        sum(orders.total_cents) as revenue_cents,
+        cast(sum(orders.total_cents) as bigint) as revenue_cents,
         avg(orders.total_cents) filter (
             where orders.kind = 'sale' and orders.total_cents <> 0
         ) as average_order_cents,

@@ -112,7 +112,7 @@ merged as (
 final as (
     select
         merged.reversal_id,
-        merged.original_order_id,
+        sales.order_id as original_order_id,
         coalesce(sales.customer_id, merged.customer_id) as customer_id,
         merged.kind,
         merged.reversed_at,

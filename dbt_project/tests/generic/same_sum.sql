@@ -1,0 +1,17 @@
+{# A total is the same here as where it comes from: nothing was lost or counted twice on the way. #}
+{% test same_sum(model, column, to, to_column, to_where="true") %}
+    with here as (
+        select coalesce(sum({{ column }}), 0) as total from {{ model }}
+    ),
+
+    there as (
+        select coalesce(sum({{ to_column }}), 0) as total from {{ to }} where {{ to_where }}
+    )
+
+    select
+        here.total as total_here,
+        there.total as total_there
+    from here
+    cross join there
+    where here.total <> there.total
+{% endtest %}
