@@ -25,6 +25,7 @@ from headwater.storage.warehouse import declared_tables, transaction
 TARGET = "raw.conversations"
 _ENDINGS = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 _SHOWN = 100_000
+_GROUP_BYTES = 16 << 20
 
 
 class Turn(msgspec.Struct):
@@ -59,19 +60,21 @@ class ConversationsLoaded:
     quarantined: int = 0
 
 
-_UPSERT = """
-create or replace temp table _chats as
-select * from _read
-qualify row_number() over (
-    partition by source, conversation_id order by count_turns desc, ended_at desc nulls last, lake_object
-) = 1;
-delete from _chats using raw.conversations held
-where held.source = _chats.source and held.conversation_id = _chats.conversation_id
-    and (held.count_turns, coalesce(held.ended_at, timestamp '0001-01-01'))
-        >= (_chats.count_turns, coalesce(_chats.ended_at, timestamp '0001-01-01'));
-delete from raw.conversations held using _chats
-where held.source = _chats.source and held.conversation_id = _chats.conversation_id;
-"""
+_DECODER = msgspec.json.Decoder(Conversation)
+
+_UPSERT = (
+    """create or replace temp table _chats as
+    select * from _read
+    qualify row_number() over (
+        partition by source, conversation_id order by count_turns desc, ended_at desc nulls last, lake_object
+    ) = 1""",
+    """delete from _chats using raw.conversations held
+    where held.source = _chats.source and held.conversation_id = _chats.conversation_id
+        and (held.count_turns, coalesce(held.ended_at, timestamp '0001-01-01'))
+            >= (_chats.count_turns, coalesce(_chats.ended_at, timestamp '0001-01-01'))""",
+    """delete from raw.conversations held using _chats
+    where held.source = _chats.source and held.conversation_id = _chats.conversation_id""",
+)
 
 
 def load_conversations(con: DuckDBPyConnection, lake: Lake) -> ConversationsLoaded:
@@ -81,56 +84,74 @@ def load_conversations(con: DuckDBPyConnection, lake: Lake) -> ConversationsLoad
         UnavailableError: the lake cannot be reached.
     """
     done = ledger.loaded(con, TARGET)
-    files, rows, aside = 0, 0, 0
-    for item in lake.list("files/"):
-        if item.key in done or not item.key.endswith(_ENDINGS):
-            continue
-        written, kept_aside = _load(con, lake, item)
-        files, rows, aside = files + 1, rows + written, aside + kept_aside
-    return ConversationsLoaded(files, rows, aside)
+    waiting = [item for item in lake.list("files/") if item.key not in done and item.key.endswith(_ENDINGS)]
+    rows, aside = 0, 0
+    for group in _groups(waiting):
+        written, kept_aside = _load(con, lake, group)
+        rows, aside = rows + written, aside + kept_aside
+    return ConversationsLoaded(len(waiting), rows, aside)
 
 
-def _load(con: DuckDBPyConnection, lake: Lake, item: Object) -> tuple[int, int]:
+def _groups(objects: list[Object]) -> Iterator[list[Object]]:
+    """Many small files in one transaction, as far as memory allows."""
+    group: list[Object] = []
+    for item in objects:
+        if group and sum(other.size for other in group) + item.size > _GROUP_BYTES:
+            yield group
+            group = []
+        group.append(item)
+    if group:
+        yield group
+
+
+def _load(con: DuckDBPyConnection, lake: Lake, objects: list[Object]) -> tuple[int, int]:
     import pyarrow as pa
 
-    source = item.key.split("/")[1]
     rows: list[dict[str, Any]] = []
-    aside: list[tuple[str, str, str, datetime, str, str]] = []
-    now = datetime.now(UTC).replace(tzinfo=None)
-    decoder = msgspec.json.Decoder(Conversation)
-    for number, line in enumerate(_lines(lake.get(item.key)), 1):
-        if isinstance(line, Exception):
-            detail = f"{item.key} ends in the middle, after line {number - 1}: {line}"
-            aside.append(("truncated file", "", source, now, detail, item.key))
-            continue
-        if not line.strip():
-            continue
-        try:
-            rows.append(_row(decoder.decode(line), source, item.key))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            payload = line[:_SHOWN].decode("utf-8", "replace")
-            aside.append(("broken conversation", payload, source, now, f"line {number}: {error}", item.key))
-    types = {"timestamp": pa.timestamp("us"), "bigint": pa.int64()}
-    columns = declared_tables()[TARGET]
-    schema = pa.schema([(column, types.get(kind, pa.string())) for column, kind in columns.items()])
-    con.register("_read", pa.Table.from_pylist(rows, schema))
+    aside: list[dict[str, Any]] = []
+    counts = []
+    for item in objects:
+        before = len(rows)
+        _read(lake, item.key, rows, aside)
+        counts.append((item.key, len(rows) - before))
+    con.register("_read", pa.Table.from_pylist(rows, _schema(TARGET)))
+    con.register("_aside", pa.Table.from_pylist(aside, _schema("raw.quarantine")))
     try:
         with transaction(con):
-            for statement in _UPSERT.split(";"):
-                if statement.strip():
-                    con.execute(statement)
+            for statement in _UPSERT:
+                con.execute(statement)
             inserted = con.execute("insert into raw.conversations by name from _chats").fetchone()
             con.execute("drop table _chats")
-            if aside:
-                con.executemany(
-                    "insert into raw.quarantine (reason, payload, source, received_at, detail, lake_object) "
-                    "values (?, ?, ?, ?, ?, ?)",
-                    aside,
-                )
-            ledger.record(con, TARGET, [(item.key, len(rows))])
+            con.execute("insert into raw.quarantine by name from _aside")
+            ledger.record(con, TARGET, counts)
     finally:
         con.unregister("_read")
+        con.unregister("_aside")
     return (int(inserted[0]) if inserted else 0), len(aside)
+
+
+def _read(lake: Lake, key: str, rows: list[dict[str, Any]], aside: list[dict[str, Any]]) -> None:
+    """Append one file's conversations to `rows`, and what is none to `aside`."""
+    source = key.split("/")[1]
+    kept = {"source": source, "received_at": datetime.now(UTC).replace(tzinfo=None), "lake_object": key}
+    for number, line in enumerate(_lines(lake.get(key)), 1):
+        if isinstance(line, Exception):
+            detail = f"{key} ends in the middle, after line {number - 1}: {line}"
+            aside.append({"reason": "truncated file", "payload": "", "detail": detail, **kept})
+        elif line.strip():
+            try:
+                rows.append(_row(_DECODER.decode(line), source, key))
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                payload = line[:_SHOWN].decode("utf-8", "replace")
+                detail = f"line {number}: {error}"
+                aside.append({"reason": "broken conversation", "payload": payload, "detail": detail, **kept})
+
+
+def _schema(table: str) -> Any:
+    import pyarrow as pa
+
+    types = {"timestamp": pa.timestamp("us"), "bigint": pa.int64()}
+    return pa.schema([(column, types.get(kind, pa.string())) for column, kind in declared_tables()[table].items()])
 
 
 def _row(chat: Conversation, source: str, key: str) -> dict[str, Any]:
