@@ -16,9 +16,17 @@ from datetime import UTC, datetime
 from duckdb import DuckDBPyConnection
 
 from headwater.load import ledger
-from headwater.load.event_shape.columns import BASE_COLUMNS, TABLE_OF_TYPE, TRACK_COLUMNS, Column, Discard, plan
+from headwater.load.event_shape.columns import (
+    BASE_COLUMNS,
+    TABLE_OF_TYPE,
+    TRACK_COLUMNS,
+    Column,
+    Discard,
+    plan,
+    within_limit,
+)
 from headwater.load.event_shape.evolution import cast, evolve, kinds_of_values
-from headwater.load.event_shape.names import table_name
+from headwater.load.event_shape.names import BASE_TABLES, table_name
 from headwater.load.event_shape.shapes import Path, Shape, from_metadata, from_structure, merge, pointer
 from headwater.storage.lake import Lake
 from headwater.storage.warehouse import transaction
@@ -93,7 +101,7 @@ class _Group:
             if kind in TABLE_OF_TYPE:
                 by_table[kind, table_name(event) if kind == "track" else TABLE_OF_TYPE[kind]].append(event)
         for (kind, table), events in by_table.items():
-            names = events if kind == "track" else [kind]
+            names = [event or kind for event in events] if kind == "track" else [kind]
             self._load_table(kind, f"events.{table}", events, merge(shapes.get(name, {}) for name in names))
         self.con.execute("drop table _group")
         return self.done, self.touched
@@ -113,11 +121,11 @@ class _Group:
                 {"keys": unknown},
             ).fetchall()
             for kind, event, structure in rows:
-                found[event if kind == "track" else kind].append(from_structure(structure))
+                found[event or kind if kind == "track" else kind].append(from_structure(structure))
         return {name: merge(shapes) for name, shapes in found.items()}
 
     def _load_table(self, kind: str, table: str, events: list[str], shape: Shape) -> None:
-        planned = plan(kind, shape)
+        planned = plan(kind, shape, self.tables.get(table, {}))
         paths = list(dict.fromkeys([p for c in planned.columns for p in c.paths] + [d.path for d in planned.discards]))
         parents = {path[:depth] for path in paths for depth in range(1, len(path))}
         text = self._extract(kind, events, paths, [path for path in paths if path in parents])
@@ -137,14 +145,14 @@ class _Group:
             self._renew_users()
 
     def _may_have(self, table: str) -> bool:
-        return table in self.tables or len(self.tables) < MAX_EVENT_TABLES
+        return table in self.tables or len(self.tables) - len(BASE_TABLES) < MAX_EVENT_TABLES
 
     def _extract(self, kind: str, events: list[str], paths: list[Path], parents: list[Path]) -> dict[Path, str]:
         """Make `_rows`; returns the SQL text expression of each path. An object under a path that elsewhere holds a
         plain value is null: its own keys have columns."""
         self.con.execute(
             f"create or replace temp table _rows as select {_BASE}, event_text, "
-            f"json_extract_string(payload, {_pointers(paths)}) as v, json_type(payload, {_pointers(parents)}) as t "
+            f"{_extracted('json_extract_string', paths)} as v, {_extracted('json_type', parents)} as t "
             "from _group where type = $kind and list_contains($events, event_text)",
             {"kind": kind, "events": events},
         )
@@ -161,14 +169,11 @@ class _Group:
             self.con.execute(create_table(table, fixed))
             self.tables[table] = dict(fixed)
         existing = self.tables[table]
-        evolve(
-            self.con,
-            table,
-            existing,
-            {n: types[n] for n in columns},
-            "_rows",
-            {n: sql for n, (_, sql) in columns.items()},
-        )
+        if kind == "track" and table == "events.tracks":  # what it has no room for is in the event's own table
+            columns = within_limit(columns, existing)
+        wanted = {name: kind for name, kind in fixed.items() if name not in existing}
+        wanted |= {name: types[name] for name in columns}
+        evolve(self.con, table, existing, wanted, "_rows", {name: sql for name, (_, sql) in columns.items()})
         values = {name: name for name in _BASE.split(", ")} | {"uuid_ts": "$now"}
         if kind == "track":
             values |= {"event": _literal(event_table.removeprefix("events.")), "event_text": "event_text"}
@@ -213,10 +218,16 @@ class _Group:
         )
         self.con.execute("delete from events.users where id in (select user_id from _users)")
         self.con.execute(
-            f"insert into events.users (id, {', '.join(latest)}) "
-            f"select user_id, {', '.join(latest.values())} from ("
-            "select *, row_number() over (partition by user_id order by timestamp nulls first, received_at nulls first, id)"
-            " as position from events.identifies semi join _users using (user_id)) group by user_id"
+            f"""
+            insert into events.users (id, {", ".join(latest)})
+            with positioned as (
+                select *, row_number() over (
+                    partition by user_id order by timestamp nulls first, received_at nulls first, id
+                ) as position
+                from events.identifies semi join _users using (user_id)
+            )
+            select user_id, {", ".join(latest.values())} from positioned group by user_id
+            """
         )
         self.con.execute("drop table _users")
         self.touched.add("events.users")
@@ -237,8 +248,8 @@ def _coalesced(column: Column, text: dict[Path, str]) -> str:
     return parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
 
 
-def _pointers(paths: list[Path]) -> str:
-    return f"[{', '.join(_literal(pointer(path)) for path in paths)}]::varchar[]" if paths else "['/']"
+def _extracted(function: str, paths: list[Path]) -> str:
+    return f"{function}(payload, [{', '.join(_literal(pointer(path)) for path in paths)}])" if paths else "null"
 
 
 def _literal(text: str) -> str:

@@ -9,10 +9,14 @@ stay one value. A key of the user never takes the place of a column that the rul
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from headwater.load.event_shape.names import column_name
 from headwater.load.event_shape.shapes import Path, Shape
+
+T = TypeVar("T")
 
 TABLE_OF_TYPE = {
     "track": "tracks",
@@ -84,8 +88,12 @@ class Plan:
     discards: list[Discard]
 
 
-def plan(event_type: str, shape: Shape) -> Plan:
-    """Columns for events of one type (and, for tracks, one table) with this shape."""
+def plan(event_type: str, shape: Shape, existing: Collection[str] = ()) -> Plan:
+    """Columns for events of one type (and, for tracks, one table) with this shape.
+
+    Args:
+        existing: columns that the table has already; they count towards the limit and are always usable.
+    """
     columns: dict[str, Column] = {}
     discards: list[Discard] = []
     reserved = set(BASE_COLUMNS) | (set(TRACK_COLUMNS) if event_type == "track" else set())
@@ -100,7 +108,7 @@ def plan(event_type: str, shape: Shape) -> Plan:
             discards.append(Discard(path, ".".join(keys), "the name has no letter or digit"))
         elif name in reserved:
             discards.append(Discard(path, name, "the column is reserved"))
-        elif name not in columns and len(columns) + len(reserved) >= MAX_COLUMNS:
+        elif name not in columns and name not in existing and len({*columns, *reserved, *existing}) >= MAX_COLUMNS:
             discards.append(Discard(path, name, "the table has too many columns"))
         else:
             column = columns.setdefault(name, Column(name, is_context=is_context))
@@ -113,6 +121,13 @@ def plan(event_type: str, shape: Shape) -> Plan:
     for path in _under(shape, ("context",)):
         add(path, path, True)
     return Plan(list(columns.values()), discards)
+
+
+def within_limit(columns: dict[str, T], existing: Collection[str]) -> dict[str, T]:
+    """Those that the table has, and as many new ones as it has room for."""
+    room = MAX_COLUMNS - len(existing)
+    new = [name for name in columns if name not in existing][: max(room, 0)]
+    return {name: value for name, value in columns.items() if name in existing or name in new}
 
 
 def _under(shape: Shape, root: Path) -> list[Path]:

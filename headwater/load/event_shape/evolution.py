@@ -76,9 +76,7 @@ def kinds_of_values(con: DuckDBPyConnection, rows: str, texts: Mapping[str, tupl
         looks_like_time = bool(_ISO.fullmatch(low) and _ISO.fullmatch(high))
         if kind != "VARCHAR" and (kind != "TIMESTAMP" or looks_like_time):
             to_check.append((name, kind))
-    for name, kind in _that_fit(con, rows, [(name, texts[name][1], kind) for name, kind in to_check]):
-        found[name] = kind
-    return found
+    return found | dict(_that_fit(con, rows, [(name, texts[name][1], kind) for name, kind in to_check]))
 
 
 def evolve(

@@ -16,21 +16,25 @@ BASE_TABLES = ("tracks", "pages", "screens", "identifies", "users", "groups", "a
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+[0-9]*|[A-Z]+[0-9]*|[0-9]+[a-z]*")
 
 # Words that need quoting in PostgreSQL or DuckDB: as in RudderStack they get an underscore instead.
-RESERVED = frozenset(
-    """all analyse analyze and any array as asc asymmetric authorization between binary both case cast check collate
-    column constraint create cross current_date current_role current_time current_timestamp current_user default
-    deferrable desc describe distinct do else end except false fetch for foreign freeze from full grant group having
-    ilike in initially inner intersect into is isnull join lambda lateral leading left like limit localtime
-    localtimestamp natural new not notnull null off offset old on only or order outer overlaps pivot pivot_longer
-    pivot_wider placing primary qualify references returning right select session_user show similar some summarize
-    symmetric table then to trailing true union unique unpivot user using variadic verbose when where window
-    with""".split()
-)
+# fmt: off
+RESERVED = frozenset((
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "between",
+    "binary", "both", "case", "cast", "check", "collate", "column", "constraint", "create", "cross", "current_date",
+    "current_role", "current_time", "current_timestamp", "current_user", "default", "deferrable", "desc", "describe",
+    "distinct", "do", "else", "end", "except", "false", "fetch", "for", "foreign", "freeze", "from", "full", "grant",
+    "group", "having", "ilike", "in", "initially", "inner", "intersect", "into", "is", "isnull", "join", "lambda",
+    "lateral", "leading", "left", "like", "limit", "localtime", "localtimestamp", "natural", "new", "not", "notnull",
+    "null", "off", "offset", "old", "on", "only", "or", "order", "outer", "overlaps", "pivot", "pivot_longer",
+    "pivot_wider", "placing", "primary", "qualify", "references", "returning", "right", "select", "session_user",
+    "show", "similar", "some", "summarize", "symmetric", "table", "then", "to", "trailing", "true", "union", "unique",
+    "unpivot", "user", "using", "variadic", "verbose", "when", "where", "window", "with",
+))
+# fmt: on
 
 
 @lru_cache(maxsize=10_000)
 def snake_case(name: str) -> str:
-    """Words of ASCII letters and digits in lower case, joined by `_`; leading underscores stay; empty if none is left."""
+    """Words of ASCII letters and digits in lower case, joined by `_`; leading underscores stay. May be empty."""
     words = "_".join(word.lower() for word in _WORD.findall(name))
     if not words:
         return ""

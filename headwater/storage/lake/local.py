@@ -34,7 +34,7 @@ class LocalLake:
             _make_folder(target.parent)
             try:
                 _write(part, content)
-                os.replace(part, target)
+                part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
             _sync_folder(target.parent)

@@ -22,6 +22,7 @@ from headwater.storage.warehouse.lock import WAIT_SECONDS, WarehouseLock
 MEMORY_LIMIT = "1GB"
 THREADS = 2
 FORMAT = "v1.2.0"  # the oldest DuckDB that can read the file, and the first with zstd columns
+UTC = "set global TimeZone = 'UTC'"  # global: cursors are sessions of their own
 _RETRY_SECONDS = 0.2
 
 
@@ -61,7 +62,7 @@ def connect(
     try:
         con = open_file(settings.warehouse, deadline, wait_seconds)
         try:
-            con.execute("set TimeZone = 'UTC'")
+            con.execute(UTC)
             lock.mark_dirty()
             yield con
         finally:
@@ -114,7 +115,7 @@ def connect_read(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         )
     con = duckdb.connect(config=configuration(settings.warehouse))
     try:
-        con.execute("set TimeZone = 'UTC'")
+        con.execute(UTC)
         con.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as warehouse (read_only)")
         con.execute("use warehouse")
         yield con

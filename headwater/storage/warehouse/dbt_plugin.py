@@ -21,7 +21,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 
 from headwater.errors import HeadwaterError
-from headwater.storage.warehouse.connection import configuration, open_file
+from headwater.storage.warehouse.connection import UTC, configuration, open_file
 from headwater.storage.warehouse.lock import WAIT_SECONDS, WarehouseLock
 
 _COMMANDS = {"build", "run", "test", "seed", "snapshot", "docs", "compile", "show", "run-operation", "source", "clone"}
@@ -55,7 +55,7 @@ class Plugin(BasePlugin):
             config.setdefault(name, value)
 
     def configure_connection(self, conn: Any) -> None:
-        conn.execute("set TimeZone = 'UTC'")
+        conn.execute(UTC)
 
 
 def _purpose() -> str:

@@ -102,7 +102,7 @@ def _swap_in(source: Path, target: Path) -> None:
             _copy(read.fileno(), write.fileno(), source, part)
             os.fsync(write.fileno())
         target.with_name(f"{target.name}.wal").unlink(missing_ok=True)  # of a tool that opened the old copy to write
-        os.replace(part, target)
+        part.replace(target)
     finally:
         part.unlink(missing_ok=True)
     folder = os.open(target.parent, os.O_RDONLY)

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from dbt.adapters.duckdb.credentials import DuckDBCredentials, PluginConfig
+from dbt.adapters.duckdb.environments import Environment, create
+from dbt_common.exceptions import DbtRuntimeError
+
+from headwater.errors import BusyError
+from headwater.settings import Settings, load_settings
+from headwater.storage.warehouse import connect, publish, read_copy
+from headwater.storage.warehouse.lock import WarehouseLock
+
+PROFILE = """
+tiny:
+  target: dev
+  outputs:
+    dev:
+      type: duckdb
+      path: "{{ env_var('HEADWATER_HOME') }}/warehouse.duckdb"
+      plugins:
+        - module: headwater.storage.warehouse.dbt_plugin
+          config: {wait_seconds: %s}
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    settings = load_settings(home=tmp_path / "home")
+    with connect(settings, purpose="test"):
+        pass
+    publish(settings)
+    return settings
+
+
+def dbt(settings: Settings, tmp_path: Path, *arguments: str, wait_seconds: float) -> subprocess.Popen[str]:
+    """A real dbt process on a project with one model."""
+    project = tmp_path / "project"
+    (project / "models").mkdir(parents=True)
+    (project / "dbt_project.yml").write_text("name: tiny\nprofile: tiny\n")
+    (project / "profiles.yml").write_text(PROFILE % wait_seconds)
+    (project / "models" / "one.sql").write_text("select 1 as n")
+    return subprocess.Popen(
+        [Path(sys.executable).with_name("dbt"), "--no-use-colors", *arguments],
+        cwd=project,
+        env={**os.environ, "HEADWATER_HOME": str(settings.home), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_dbt_waits_for_its_turn_then_builds_and_the_read_copy_counts_as_behind(
+    settings: Settings, tmp_path: Path
+) -> None:
+    lock = WarehouseLock(settings.warehouse, "load events")
+    lock.acquire()
+    process = dbt(settings, tmp_path, "run", wait_seconds=60)
+    try:
+        while not (tmp_path / "project" / "target" / "manifest.json").exists():  # it has parsed and wants the file now
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert process.poll() is None
+    finally:
+        lock.release()
+    output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0, output
+    copy = read_copy(settings)
+    assert copy is not None and copy.is_behind
+    with connect(settings, purpose="test", wait_seconds=0) as con:
+        assert con.execute("select n from main.one").fetchone() == (1,)
+
+
+@pytest.mark.slow
+def test_dbt_that_waits_in_vain_says_in_one_sentence_who_holds_the_warehouse(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with connect(settings, purpose="load events"):
+        output, _ = (process := dbt(settings, tmp_path, "run", wait_seconds=0.2)).communicate(timeout=60)
+
+    assert process.returncode != 0
+    assert f"The warehouse is being written by load events (process {os.getpid()}, since 20" in output
+    assert "Traceback" not in output
+
+
+@pytest.fixture
+def environment(settings: Settings) -> Callable[..., Environment]:
+    """Makes what dbt-duckdb makes once per process."""
+
+    def make(**config: object) -> Environment:
+        plugins = [PluginConfig(module="headwater.storage.warehouse.dbt_plugin", config=dict(config))]
+        credentials = DuckDBCredentials(
+            database="warehouse", schema="main", path=str(settings.warehouse), plugins=plugins
+        )
+        return create(credentials)
+
+    return make
+
+
+def test_the_lock_is_held_under_its_own_name_until_the_environment_goes(settings: Settings, environment) -> None:
+    made = environment(purpose="dbt build")
+    handle = made.handle()
+    configured = handle.cursor().execute("select current_setting('TimeZone'), current_setting('threads')").fetchone()
+    assert configured == ("UTC", 2)
+    with pytest.raises(BusyError, match=r"by dbt build \("), connect(settings, purpose="test", wait_seconds=0):
+        pass
+    handle.close()
+    made.close()
+    del made, handle
+    with connect(settings, purpose="test", wait_seconds=0) as con:
+        assert con.execute("select 1").fetchone() == (1,)
+
+
+def test_an_environment_that_waits_in_vain_fails_with_the_holders_name_and_holds_nothing(
+    settings: Settings, environment
+) -> None:
+    made = environment(wait_seconds=0.1)
+    with connect(settings, purpose="load events"), pytest.raises(DbtRuntimeError, match="written by load events"):
+        made.handle()
+    with connect(settings, purpose="test", wait_seconds=0) as con:
+        assert con.execute("select 1").fetchone() == (1,)
