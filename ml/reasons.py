@@ -4,7 +4,7 @@ Belongs here: each feature's contribution to the log-odds, and its wording.
 Does not belong here: probabilities (`ml.churn`) and who gets an offer.
 
 Contributions are relative to the average training person: exact for the linear candidates (coefficient × distance
-from the mean); for trees, what the log-odds lose when one feature is set to its typical value.
+from the mean); for trees and blends, what the log-odds lose when one feature is set to its typical value.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from ml import candidates
@@ -28,9 +29,9 @@ WINDOW = re.compile(r"^(?P<what>.+?)_(?:last_)?(?P<days>\d+)(?:d|_days)?$")
 def contributions(model: ChurnModel, matrix: np.ndarray) -> np.ndarray:
     """How much each feature adds to a person's log-odds; people × features."""
     with threadpool_limits(1):
-        if model.kind == "gradient_boosting":
-            return _by_replacing(model, matrix)
         estimator = model.estimator
+        if not isinstance(estimator, Pipeline):
+            return _by_replacing(model, matrix)
         design = estimator[:-1].transform(matrix) * estimator[-1].coef_[0]
         owner = candidates.origins(estimator, len(model.features))
         belongs = (owner[:, None] == np.arange(len(model.features))[None, :]).astype("float64")
