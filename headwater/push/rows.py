@@ -61,7 +61,7 @@ def json_object(fields: Mapping[str, str], types: Mapping[str, str]) -> str:
 
 def fetch(con: duckdb.DuckDBPyConnection, sql: str, size: int = FETCH_ROWS) -> Iterator[tuple[str, ...]]:
     """The rows of a query of text columns, read in Arrow batches."""
-    reader: pa.RecordBatchReader = con.sql(sql).fetch_arrow_reader(size)
+    reader: pa.RecordBatchReader = con.sql(sql).to_arrow_reader(size)
     for batch in reader:
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 

@@ -48,7 +48,8 @@ class TokenBucket:
             if self._tokens >= 1:
                 self._tokens -= 1
                 return
-            self._sleep((1 - self._tokens) / self._rate)
+            # never less than a millisecond: a shorter sleep may not move the clock at all, and this would not end
+            self._sleep(max(0.001, (1 - self._tokens) / self._rate))
 
 
 class Sender:

@@ -1,0 +1,126 @@
+"""`headwater stream` as it runs: in time, apart from each other, through faults and kills."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from headwater.configuration import Config, Destination, Stream
+from headwater.errors import ConfigError
+from headwater.push.progress import load_progress
+from headwater.push.worker import work
+from headwater.settings import Settings
+from headwater.storage.online import open_online_store
+from tests.push.log_events import track, write_events
+from tests.tool_server import TOKEN, Failure, ToolServer
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+@contextmanager
+def working(settings: Settings, config: Config) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=work, args=(settings, config, stop))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def test_events_are_delivered_as_they_arrive_and_sessions_kept(
+    settings: Settings, config: Config, tool: ToolServer
+) -> None:
+    with working(settings, config):
+        for number in range(3):
+            write_events(settings.log_dir, track(number, anonymousId="a"))
+            wait_until(lambda sent=number + 1: len(tool.accepted) == sent)
+        with open_online_store(settings) as store:
+            wait_until(lambda: b'"count_events":3' in store.get_sessions(["a"]).get("a", ("", b""))[1])
+    assert load_progress(settings, "events").delivered == 3
+
+
+def test_a_dead_destination_delays_no_other_and_gets_everything_when_it_is_back(
+    settings: Settings, config: Config, tool: ToolServer
+) -> None:
+    with ToolServer() as dead:
+        dead.failures.extend([Failure(503)] * 100_000)
+        config.destinations["dead"] = Destination(
+            type="webhook", base_url=f"{dead.url}/webhook", token=TOKEN, stream=Stream(), rate_per_second=1000
+        )
+        with working(settings, config):
+            write_events(settings.log_dir, *[track(number) for number in range(120)])
+            wait_until(lambda: len(dead.statuses) > 2)
+            wait_until(lambda: len(tool.accepted) == 120)
+            assert dead.accepted == []
+            dead.failures.clear()
+            wait_until(lambda: len(dead.accepted) == 120)
+
+
+def test_stopping_does_not_wait_for_a_tool_that_asked_for_patience(
+    settings: Settings, config: Config, tool: ToolServer
+) -> None:
+    tool.failures.extend([Failure(429, {"Retry-After": "200"})])
+    write_events(settings.log_dir, track(1))
+    with working(settings, config):
+        wait_until(lambda: tool.statuses == [429])
+    assert load_progress(settings, "events").delivered == 0
+
+
+def test_a_destination_that_can_take_no_events_stops_the_start(settings: Settings, config: Config) -> None:
+    config.destinations["crm"].stream = Stream()
+    with pytest.raises(ConfigError, match="type crm, which takes no events"):
+        work(settings, config, threading.Event())
+
+
+def test_a_worker_killed_again_and_again_loses_no_event_and_repeats_at_most_one_batch_each_time(
+    settings: Settings, config: Config, tool: ToolServer, tmp_path: Path
+) -> None:
+    folder = settings.config_dir
+    (folder / "destinations").mkdir(parents=True)
+    (folder / "platform.yaml").write_text("{company: T, currency: EUR, stacks: [starter]}")
+    (folder / "sources.yaml").write_text("{sources: {server: {kind: events, write_keys: [k]}}}")
+    (folder / "identity.yaml").write_text("{id_types: {}, edges: []}")
+    (folder / "destinations" / "events.yaml").write_text(
+        json.dumps(
+            {
+                "type": "email",
+                "base_url": f"{tool.url}/email",
+                "token": TOKEN,
+                "rate_per_second": 1000,
+                "stream": {"batch_size": 10},
+            }
+        )
+    )
+    tool.delay = 0.005
+    total, kills = 600, 0
+    write_events(settings.log_dir, *[track(number) for number in range(total)])
+    command = [str(Path(sys.executable).with_name("headwater")), "stream"]
+    for target in (100, 250, 400):
+        process = subprocess.Popen(command, env=settings.environment(), stdout=subprocess.DEVNULL)
+        wait_until(lambda target=target: len(tool.accepted) >= target)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    process = subprocess.Popen(command, env=settings.environment(), stdout=subprocess.DEVNULL)
+    wait_until(lambda: load_progress(settings, "events").delivered >= total - 10 * kills)
+    wait_until(lambda: len({event["messageId"] for event in tool.accepted}) == total)
+    process.terminate()
+    assert process.wait(20) == 0
+    assert len(tool.accepted) <= total + 10 * kills
