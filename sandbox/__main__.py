@@ -35,13 +35,13 @@ def main() -> None:
 
 @main.command()
 @click.option("--out", type=_FOLDER, required=True, help="The company's folder.")
-@click.option("--people", type=click.IntRange(20), default=5000, show_default=True, help="About how many people.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Of everything that is drawn.")
+@click.option("--people", type=click.IntRange(20), help="About how many people; default 5000, then kept.")
+@click.option("--seed", type=int, help="Of everything that is drawn; default 7, then kept.")
 @click.option("--as-of", type=_Day(), help="The first day that is not told; default today (UTC).")
 @click.option("--opened", type=_Day(), help="First day of history; default 13 months before --as-of, then kept.")
 @click.option("--inbox", type=_FOLDER, help="Drop new chat files into INBOX/contact_centre/.")
 def simulate(
-    out: Path, people: int, seed: int, as_of: date | None, opened: date | None, inbox: Path | None
+    out: Path, people: int | None, seed: int | None, as_of: date | None, opened: date | None, inbox: Path | None
 ) -> None:
     """Write the company's history; a later day only adds."""
     from sandbox.company.files import drop_chats
@@ -55,7 +55,9 @@ def simulate(
             f"({counts['live']:,} of them to be sent live), {counts['chats']:,} chats, in {told['seconds']} s"
         )
     else:
-        click.echo(f"{out} is already told up to {told['as_of']}: {counts['people']:,} people, {counts['events']:,} events")
+        click.echo(
+            f"{out} is already told up to {told['as_of']}: {counts['people']:,} people, {counts['events']:,} events"
+        )
     if inbox is not None:
         click.echo(f"{drop_chats(out / 'company', inbox)} new chat files dropped into {inbox / 'contact_centre'}")
 
@@ -107,4 +109,7 @@ if __name__ == "__main__":
         main()
     except SandboxError as error:
         click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        click.echo(f"Error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
         sys.exit(1)

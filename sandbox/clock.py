@@ -13,6 +13,10 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 _EPOCH = date(1970, 1, 1)
 _names: dict[int, str] = {}
+# a simulation writes a million times: looking the parts up is twice as fast as formatting them
+_MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
+_SECONDS = [f"{second:02d}" for second in range(60)]
+_THOUSANDTHS = [f".{part:03d}Z" for part in range(1000)]
 
 
 def day_number(day: date) -> int:
@@ -35,11 +39,9 @@ def day_name(number: int) -> str:
 
 def iso(at: int) -> str:
     """`YYYY-MM-DDTHH:MM:SS.mmmZ` of milliseconds since 1970."""
-    number, rest = divmod(at, DAY)
-    seconds, milliseconds = divmod(rest, 1000)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{day_name(number)}T{hour:02d}:{minute:02d}:{second:02d}.{milliseconds:03d}Z"
+    minutes, rest = divmod(at, MINUTE)
+    day, minute = divmod(minutes, 1440)
+    return f"{day_name(day)}{_MINUTES[minute]}{_SECONDS[rest // 1000]}{_THOUSANDTHS[rest % 1000]}"
 
 
 def parse(text: str) -> int:

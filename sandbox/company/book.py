@@ -110,10 +110,10 @@ class Identity:
         return one
 
     def knowable(self) -> dict[Identifier, bool]:
-        """Each identifier → whether records tie it to the person's main group (the largest, else the first)."""
+        """Each identifier → whether records tie it to the person's main group; one that stands alone needs no tie."""
         groups: dict[Identifier, list[Identifier]] = defaultdict(list)
         for one in self.ids:
             groups[self._root(one)].append(one)
         main = max(groups.values(), key=len) if groups else []
-        members = set(main) if len(main) > 1 else set()
+        members = set(main) if len(main) > 1 or len(groups) == 1 else set()
         return {one: one in members for one in self.ids}

@@ -92,7 +92,9 @@ def _script(rng: Random, topic: str, feeling: str) -> list[tuple[str, str]]:
     if rng.random() < 0.75:
         script.append(("customer", rng.choice(phrases.DETAIL[topic])))
     script.append(("agent", rng.choice(phrases.ANSWER[topic])))
-    rounds = rng.choices((1, 2, 3), (0.5, 0.35, 0.15))[0] if sound == "bad" else rng.choices((0, 1, 2), (0.25, 0.6, 0.15))[0]
+    rounds = (
+        rng.choices((1, 2, 3), (0.5, 0.35, 0.15))[0] if sound == "bad" else rng.choices((0, 1, 2), (0.25, 0.6, 0.15))[0]
+    )
     for _ in range(rounds):
         script.append(("customer", rng.choice(phrases.REACTION[sound])))
         if rng.random() < 0.5:

@@ -43,7 +43,9 @@ def receive(life: Life, campaign: Campaign, day: int) -> None:
     assert life.mail is not None
     sent = day * DAY + 9 * HOUR + rng.randrange(20 * MINUTE)
     send_id = f"snd_{rng.getrandbits(40):010x}"
-    life.book.row("email_sends", sent, send_id, campaign.campaign_id, life.mail.contact_id, "sent", iso(sent), iso(sent))
+    life.book.row(
+        "email_sends", sent, send_id, campaign.campaign_id, life.mail.contact_id, "sent", iso(sent), iso(sent)
+    )
     draw = rng.random()
     machine = person.always_opens and draw < 0.9
     human = draw < person.email_interest * (1.15 if campaign.coupon else 0.9)

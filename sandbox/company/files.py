@@ -82,15 +82,20 @@ def write_events(book: Book, spool: Path, company: Path) -> dict[str, int]:
                     expected.add(name)
                     write_atomically(folder / name, _compressed(read(chosen)))
         write_atomically(company / "live.ndjson", read(order[cut:]))
-    for stale in folder.glob("*.ndjson.gz"):
-        if stale.name not in expected:
-            stale.unlink()
+    _remove_others(folder, "*.ndjson.gz", expected)
     return {"events": book.unique, "lines": len(order), "live": len(order) - cut, "files": len(expected)}
+
+
+def _remove_others(folder: Path, pattern: str, expected: set[str]) -> None:
+    """Files of an earlier simulation by other code, which tells another history."""
+    for file in folder.glob(pattern):
+        if file.name not in expected:
+            file.unlink()
 
 
 def _compressed(content: bytes) -> bytes:
     buffer = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", compresslevel=3, fileobj=buffer, mtime=0) as stream:
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=buffer, mtime=0) as stream:
         stream.write(content)
     return buffer.getvalue()
 
@@ -101,6 +106,7 @@ def write_chats(book: Book, company: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for day, lines in sorted(book.chats.items()):
         write_atomically(folder / f"{day_name(day)}.jsonl", b"".join(sorted(lines)))
+    _remove_others(folder, "*.jsonl", {f"{day_name(day)}.jsonl" for day in book.chats})
     return sum(map(len, book.chats.values()))
 
 

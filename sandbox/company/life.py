@@ -66,6 +66,7 @@ class Life:
         self._run_agenda(day)
         if campaign is not None and self.opted_in:
             email.receive(self, campaign, day)
+            self._run_agenda(day)
         if day <= person.leaves_after and visits_before != day and self.last_visit != day or day == person.arrival:
             self._perhaps_visit(day, busy)
         if self.subscription:

@@ -35,7 +35,11 @@ WEB_AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
     "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
 )
-PHONES = (("Apple", "iPhone16,1", "ios", "18.6"), ("Google", "Pixel 9", "android", "15"), ("Samsung", "SM-S926B", "android", "14"))
+PHONES = (
+    ("Apple", "iPhone16,1", "ios", "18.6"),
+    ("Google", "Pixel 9", "android", "15"),
+    ("Samsung", "SM-S926B", "android", "14"),
+)
 
 
 @dataclass(slots=True)
@@ -105,7 +109,7 @@ def draw_person(world: World, index: int) -> Person:
     rng = world.stream(f"person:{index}")
     at_opening = index < world.at_opening
     arrival = world.arrival(index, rng.random())
-    shares = (0.16, 0.30, 0.35, 0.19) if at_opening else (0.52, 0.29, 0.145, 0.045)
+    shares = (0.16, 0.335, 0.33, 0.175) if at_opening else (0.50, 0.31, 0.155, 0.035)
     habit = rng.choices(("passer", "occasional", "regular", "loyal"), shares)[0]
     first, last = rng.choice(FIRST), rng.choice(LAST)
     number = rng.randrange(10, 99)
@@ -115,10 +119,10 @@ def draw_person(world: World, index: int) -> Person:
         email = email.replace("@", rng.choice(("@@", " at ", "@.")))
     second = f"{local}@work{index % 97}.example.com" if rng.random() < 0.08 else None
     user_id = f"usr_{rng.getrandbits(40):010x}"
-    age = rng.triangular(25, 47, 34) if habit == "loyal" and rng.random() < 0.55 else rng.triangular(17, 74, 36)
+    age = rng.triangular(25, 47, 34) if habit == "loyal" and rng.random() < 0.7 else rng.triangular(17, 74, 36)
     birth_date = to_date(world.opened - int(age * 365.25))
     country, locale = rng.choices(COUNTRIES, (0.62, 0.12, 0.16, 0.06, 0.04))[0]
-    pace = {"passer": 0.3, "occasional": 0.022, "regular": 0.078, "loyal": 0.30}[habit]
+    pace = {"passer": 0.3, "occasional": 0.022, "regular": 0.066, "loyal": 0.285}[habit]
     visits = pace * rng.lognormvariate(0, 0.28 if habit == "loyal" else 0.45)
     conversion = {"passer": 0.02, "occasional": 0.14, "regular": 0.16, "loyal": 0.15}[habit] * rng.uniform(0.55, 1.45)
     person = Person(
@@ -138,9 +142,9 @@ def draw_person(world: World, index: int) -> Person:
         phone=f"+1-555-01{rng.randrange(100):02d}",
         visits_per_day=visits,
         conversion=conversion,
-        spending=rng.lognormvariate(0.18 if habit == "loyal" else 0.0, 0.3),
+        spending=rng.lognormvariate(0.34 if habit == "loyal" else 0.0, 0.3),
         price_sensitivity=rng.betavariate(2, 2),
-        frailty=rng.gauss(0, 0.4),
+        frailty=rng.gauss(0, 0.85),
         email_interest=rng.betavariate(1.4, 5),
         always_opens=rng.random() < 0.07,
         app_share=rng.betavariate(0.7, 1.3) if rng.random() < 0.55 else 0.0,

@@ -5,7 +5,17 @@ Belongs here: words. Does not belong here: the course of a talk.
 
 from __future__ import annotations
 
-GREETING = ("Hi", "Hello", "Hey there", "Good morning", "hi, anyone there?", "Hello, quick question", "hey", "Hi team", "")
+GREETING = (
+    "Hi",
+    "Hello",
+    "Hey there",
+    "Good morning",
+    "hi, anyone there?",
+    "Hello, quick question",
+    "hey",
+    "Hi team",
+    "",
+)
 OPENING = {
     "late_delivery": (
         "my order {order} was supposed to be here {days} days ago and I still have nothing",
@@ -76,13 +86,24 @@ DETAIL = {
     "late_delivery": ("it's {order}", "order {order}, it was meant as a gift", "{order}. I paid for express too"),
     "damaged": ("{order}, I can send photos", "I used it once, twice at most", "yes it was like that in the box"),
     "wrong_size": ("I usually wear a medium in your shirts", "order {order}", "I am 182 cm and rather slim"),
-    "refund": ("the return number was on the label, order {order}", "I paid by card", "{order}, sent it from the post office"),
+    "refund": (
+        "the return number was on the label, order {order}",
+        "I paid by card",
+        "{order}, sent it from the post office",
+    ),
     "product_question": ("it's for a trip to the coast", "mostly for day hikes", "the page only says durable"),
-    "payment": ("order {order}, the same amount two times", "it is a debit card", "yes I tried another browser as well"),
+    "payment": (
+        "order {order}, the same amount two times",
+        "it is a debit card",
+        "yes I tried another browser as well",
+    ),
     "subscription": ("the {plan} one", "I joined in {month}", "I just want to understand what I pay for"),
     "cancel_subscription": (
-        "the {plan} plan", "I only bought once since I joined", "I do not order often enough to make it worth it",
-        "the last box was not for me", "money is tight at the moment",
+        "the {plan} plan",
+        "I only bought once since I joined",
+        "I do not order often enough to make it worth it",
+        "the last box was not for me",
+        "money is tight at the moment",
     ),
 }
 ANSWER = {
@@ -129,31 +150,59 @@ ANSWER = {
 }
 REACTION = {
     "bad": (
-        "that is really disappointing", "this is the third time I have to ask, I am so frustrated",
-        "honestly this is unacceptable", "so nobody can help me? terrible service",
-        "I was told the same last week and nothing happened", "you have wasted my time again",
-        "this is ridiculous, I am angry at this point", "not good enough, I will think twice about ordering again",
-        "your answers are useless and slow", "I am very unhappy with how this is handled",
-        "worst experience I had with a shop in a while", "no that does not solve my problem at all",
+        "that is really disappointing",
+        "this is the third time I have to ask, I am so frustrated",
+        "honestly this is unacceptable",
+        "so nobody can help me? terrible service",
+        "I was told the same last week and nothing happened",
+        "you have wasted my time again",
+        "this is ridiculous, I am angry at this point",
+        "not good enough, I will think twice about ordering again",
+        "your answers are useless and slow",
+        "I am very unhappy with how this is handled",
+        "worst experience I had with a shop in a while",
+        "no that does not solve my problem at all",
     ),
     "neutral": (
-        "ok", "ok I will wait then", "alright, I'll check and come back", "fine, how long will that take",
-        "I see", "hm ok, not what I hoped for but understandable", "understood", "let me think about it",
-        "okay, send me the details by email please", "is there anything else I need to do",
+        "ok",
+        "ok I will wait then",
+        "alright, I'll check and come back",
+        "fine, how long will that take",
+        "I see",
+        "hm ok, not what I hoped for but understandable",
+        "understood",
+        "let me think about it",
+        "okay, send me the details by email please",
+        "is there anything else I need to do",
     ),
     "good": (
-        "perfect, thank you so much!", "great, that was quick", "awesome, you are really helpful",
-        "thanks, that solves it", "lovely, appreciate the help", "wonderful service as always",
-        "brilliant, I am happy with that", "thank you, that is very kind", "excellent, good to know",
+        "perfect, thank you so much!",
+        "great, that was quick",
+        "awesome, you are really helpful",
+        "thanks, that solves it",
+        "lovely, appreciate the help",
+        "wonderful service as always",
+        "brilliant, I am happy with that",
+        "thank you, that is very kind",
+        "excellent, good to know",
         "love it, thanks a lot",
     ),
 }
 PRESSED = {
     "bad": (
-        "I want to speak to a manager", "what are you going to do about it", "if this is not fixed I will cancel my subscription",
-        "I expect some compensation for this", "I want my money back", "then why do I pay for the club at all",
+        "I want to speak to a manager",
+        "what are you going to do about it",
+        "if this is not fixed I will cancel my subscription",
+        "I expect some compensation for this",
+        "I want my money back",
+        "then why do I pay for the club at all",
     ),
-    "neutral": ("can you confirm that by email", "what happens next", "and if it doesn't arrive?", "any way to speed it up"),
+    "neutral": (
+        "can you confirm that by email",
+        "what happens next",
+        "and if it doesn't arrive?",
+        "any way to speed it up",
+    ),
     "good": ("one more thing, do you have it in green", "do I need to send anything back", "will I get a confirmation"),
 }
 AGENT_MORE = (
@@ -164,8 +213,10 @@ AGENT_MORE = (
     "Unfortunately I cannot change that from here.",
 )
 AGENT_BYE = (
-    "Is there anything else I can do for you?", "Thanks for chatting with us. Have a good day!",
-    "You are welcome, {name}. Take care!", "I will close this chat now, just write again if it comes back.",
+    "Is there anything else I can do for you?",
+    "Thanks for chatting with us. Have a good day!",
+    "You are welcome, {name}. Take care!",
+    "I will close this chat now, just write again if it comes back.",
 )
 FAREWELL = {
     "bad": ("no, forget it", "no. bye", "whatever", "I will look somewhere else", "this did not help", "bye"),

@@ -18,8 +18,18 @@ if TYPE_CHECKING:
     from sandbox.company.calendar import Campaign
     from sandbox.company.life import Life
 
-_SEARCHES = ("rain jacket", "merino", "tent 2 person", "gift", "boots wide", "headlamp", "sale", "stove", "backpack 30l")
-_LENGTH = {"passer": 1.2, "occasional": 1.9, "regular": 1.6, "loyal": 1.05}
+_SEARCHES = (
+    "rain jacket",
+    "merino",
+    "tent 2 person",
+    "gift",
+    "boots wide",
+    "headlamp",
+    "sale",
+    "stove",
+    "backpack 30l",
+)
+_LENGTH = {"passer": 1.1, "occasional": 1.7, "regular": 1.3, "loyal": 0.75}
 
 
 def choose_device(life: Life) -> Device:
@@ -123,7 +133,7 @@ def _look_around(visit: Visit) -> list[Product]:
         product = _interesting(visit)
         seen.append(product)
         path = f"/p/{product.slug}"
-        if visit.device.kind == 0 and rng.random() < 0.4:
+        if visit.device.kind == 0 and rng.random() < 0.15:
             visit.send("page", "Product", {"product_id": product.product_id}, path=path, title=product.name)
         visit.send("track", "Product Viewed", _as_properties(product), path=path, title=product.name, pause=35)
     return seen
@@ -219,7 +229,7 @@ def _consider_subscription(visit: Visit) -> None:
     day = visit.now // DAY
     if day < life.world.programme or life.subscription or life.person.habit == "passer":
         return
-    chance = {"occasional": 0.21, "regular": 0.105, "loyal": 0.016}[life.person.habit]
+    chance = {"occasional": 0.30, "regular": 0.15, "loyal": 0.03}[life.person.habit]
     if life.former_subscriptions:
         chance *= 0.08
     if rng.random() < chance:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,14 +27,19 @@ from sandbox.company.tools_file import write_tools
 from sandbox.errors import SandboxError
 
 
-def simulate(out: Path, *, people: int, seed: int, as_of: date, opened: date | None = None) -> dict[str, Any]:
+PEOPLE, SEED = 5000, 7
+
+
+def simulate(
+    out: Path, *, as_of: date, people: int | None = None, seed: int | None = None, opened: date | None = None
+) -> dict[str, Any]:
     """Write the company's history up to midnight UTC that starts `as_of`.
 
     Args:
         out: the company's folder; made if missing.
-        people: about how many people it knows after thirteen months.
-        seed: of everything that is drawn.
         as_of: the first day that is not told.
+        people: about how many people it knows after thirteen months; default the stored number, else 5,000.
+        seed: of everything that is drawn; default the stored one, else 7.
         opened: first day of history; default the stored one, else the rule of `sandbox.company.calendar`.
 
     Returns:
@@ -46,11 +52,15 @@ def simulate(out: Path, *, people: int, seed: int, as_of: date, opened: date | N
     company.mkdir(parents=True, exist_ok=True)
     with _alone(out):
         held = _held(company)
+        people = people or (held["people"] if held else PEOPLE)
+        seed = seed if seed is not None else (held["seed"] if held else SEED)
         opened = _agreed_opening(held, out, people=people, seed=seed, as_of=as_of, opened=opened)
         identity = {"seed": seed, "people": people, "opened": opened.isoformat(), "as_of": as_of.isoformat()}
         identity["generator"] = _generator()
         if held and all(held.get(key) == value for key, value in identity.items()) and (out / "tools.sqlite").exists():
             return {**held, "is_new": False}
+        for left_behind in out.glob(".spool-*"):
+            shutil.rmtree(left_behind)
         begun = time.monotonic()
         state = world(seed, people, opened)
         counts = _write(out, state, day_number(as_of))

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING
 
 from sandbox.clock import DAY, iso
 from sandbox.company.catalogue import CURRENCY
+from sandbox.company.person import at_hour
 
 if TYPE_CHECKING:
     from sandbox.company.life import Life
 
-BASE = -3.72
+BASE = -5.85
+FEW = (2.9, 2.4, 1.7)
+PRICE = {900: 0.0, 1900: 0.9, 3900: 2.1}
+TALKS_PER_DAY = 0.0062
 _STATED = {
     "few_purchases": "not_using_it",
     "bad_support": "bad_service",
@@ -44,30 +48,44 @@ class Subscription:
     months: list[tuple[int, float]] = field(default_factory=list)
 
 
-def causes(life: Life, day: int, *, later: int = 0) -> dict[str, float]:
-    """What each cause adds to the log of the monthly rate at the start of `day`, `later` days on if nothing happens."""
-    person, subscription = life.person, life.subscription
+def causes(life: Life, now: int, *, bad_talk: int | None = None, wish: int | None = None) -> dict[str, float]:
+    """What each cause adds to the log of the monthly rate on day `now`, after a last bad talk and wish to cancel."""
+    subscription = life.subscription
     assert subscription is not None
-    now = day + later
-    found = {"few_purchases": (1.25, 1.05, 0.85)[life.purchases] if life.purchases < 3 else 0.0}
-    found["bad_support"] = 0.55 if life.talks else 0.0
-    if life.last_bad_talk is not None:
-        found["bad_support"] += 1.75 * exp(-(now - life.last_bad_talk) / 50)
-    found["asked_to_cancel"] = 2.1 * exp(-(now - life.last_cancel_wish) / 22) if life.last_cancel_wish else 0.0
-    weight = {900: 0.0, 1900: 0.55, 3900: 1.3}[subscription.price_cents]
-    found["price"] = weight * person.price_sensitivity
-    found["low_engagement"] = 0.5 * min(1.6, max(0, now - life.last_visit - 4) / 30)
+    found = {"few_purchases": FEW[life.purchases] if life.purchases < 3 else 0.0}
+    found["bad_support"] = 1.05 if life.talks or bad_talk is not None else 0.0
+    if bad_talk is not None:
+        found["bad_support"] += 2.7 * exp((bad_talk - now) / 110)
+    found["asked_to_cancel"] = 2.2 * exp((wish - now) / 30) if wish is not None else 0.0
+    found["price"] = PRICE[subscription.price_cents] * life.person.price_sensitivity
+    found["low_engagement"] = 0.25 * min(1.6, max(0, now - life.last_visit - 4) / 30)
     return found
 
 
-def monthly_rate(life: Life, day: int, *, later: int = 0) -> float:
-    """Expected cancellations in 30 days at the rate of that day."""
-    return exp(BASE + life.person.frailty + sum(causes(life, day, later=later).values()))
+def monthly_rate(life: Life, now: int, *, bad_talk: int | None = None, wish: int | None = None) -> float:
+    """Expected cancellations in 30 days at the rate of day `now`."""
+    return exp(BASE + life.person.frailty + sum(causes(life, now, bad_talk=bad_talk, wish=wish).values()))
 
 
 def probability_30d(life: Life, day: int) -> float:
-    """The chance to cancel within 30 days of the start of `day`, if the person does nothing else meanwhile."""
-    return 1 - exp(-sum(monthly_rate(life, day, later=k) for k in range(0, 30, 3)) / 10)
+    """The chance to cancel within 30 days of the start of `day`, given everything that is true then.
+
+    Up to one more bad talk within the 30 days is allowed for, at the rate at which subscribers have them; visits and
+    orders to come are not.
+    """
+    bad_talk, wish = life.last_bad_talk, life.last_cancel_wish
+
+    def total(first: int, bad: int | None) -> float:
+        return sum(monthly_rate(life, day + k, bad_talk=bad, wish=wish) for k in range(first, 30, 3)) / 10
+
+    chance = TALKS_PER_DAY * 0.4 * 6
+    stays = 0.0
+    before = 0.0
+    for begin in range(0, 30, 6):
+        talks = exp(-chance * begin / 6) * (1 - exp(-chance))
+        stays += talks * exp(-before - total(begin + 3, day + begin + 3))
+        before += sum(monthly_rate(life, day + begin + k, bad_talk=bad_talk, wish=wish) for k in (0, 3)) / 10
+    return 1 - stays - exp(-chance * 5) * exp(-before)
 
 
 def live_day(life: Life, day: int) -> None:
@@ -75,12 +93,12 @@ def live_day(life: Life, day: int) -> None:
     subscription = life.subscription
     assert subscription is not None
     rng = life.person.rng
-    rate = monthly_rate(life, day) / 30
+    rate = monthly_rate(life, day, bad_talk=life.last_bad_talk, wish=life.last_cancel_wish) / 30
     draw = rng.random()
-    if draw < 0.0062:
+    if draw < TALKS_PER_DAY:
         topic = rng.choices(("subscription", "late_delivery", "payment", "product_question"), (0.4, 0.3, 0.15, 0.15))[0]
         life.ask_support_at(day, topic)
-    elif draw < 0.0062 + 0.30 * rate:
+    elif draw < TALKS_PER_DAY + 0.25 * rate:
         life.ask_support_at(day, "cancel_subscription")
     if rng.random() < 1 - exp(-rate) and subscription.started_at < day * DAY:
         _cancel(life, day, rate)
@@ -96,9 +114,9 @@ def _cancel(life: Life, day: int, rate: float) -> None:
     rng = life.person.rng
     subscription = life.subscription
     assert subscription is not None
-    at = day * DAY + DAY * 22 // 24 + rng.randrange(2 * DAY // 24 - 1)
+    at = at_hour(rng, day, 6, 23.9)
     subscription.cancelled_at, subscription.hazard = at, rate * 30
-    subscription.cause = _draw_cause(rng, causes(life, day))
+    subscription.cause = _draw_cause(rng, causes(life, day, bad_talk=life.last_bad_talk, wish=life.last_cancel_wish))
     stated = _STATED[subscription.cause] if rng.random() < 0.6 else rng.choice(tuple(_STATED.values()))
     properties = {"subscription_id": subscription.subscription_id, "plan": subscription.plan}
     if rng.random() < 0.8:

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 MANAGERS = ("Dana Whitfield", "Marcus Oyelaran", "Helena Brandt", "Tom Abara", "Priyanka Rao")
 _INDUSTRIES = ("outdoor retail", "hospitality", "schools", "guides and tours", "corporate gifts", "construction")
 _NOTES = {
-    "call": ("Asked about volume prices.", "Wants samples first.", "Budget is decided next quarter.", "No answer, left word."),
+    "call": (
+        "Asked about volume prices.",
+        "Wants samples first.",
+        "Budget is decided next quarter.",
+        "No answer, left word.",
+    ),
     "meeting": ("Showed the spring line.", "Went through terms of payment.", "Met the owner, good mood."),
     "email": ("Sent the price list.", "Sent the contract.", "Followed up on the offer."),
 }
@@ -81,9 +86,7 @@ def _join_account(life: Life, at: int, account: dict[str, Any]) -> None:
     life.contacts[0].update(account_id=account["id"], manager=account["manager"], joined=at)
 
 
-def _lead(
-    rng: Random, book: Book, at: int, email: str, company: str, contact_id: str, chance: float
-) -> dict[str, Any]:
+def _lead(rng: Random, book: Book, at: int, email: str, company: str, contact_id: str, chance: float) -> dict[str, Any]:
     """A lead's whole course, drawn at once and written as far as it has come."""
     owner = rng.choice(MANAGERS)
     contacted = at + int(rng.uniform(0.2, 9) * DAY)
@@ -102,9 +105,7 @@ def _lead(
     return lead
 
 
-def _deal(
-    rng: Random, book: Book, at: int, company: str, contact_id: str, owner: str, chance: float
-) -> dict[str, Any]:
+def _deal(rng: Random, book: Book, at: int, company: str, contact_id: str, owner: str, chance: float) -> dict[str, Any]:
     account_id, deal_id = f"acc_{rng.getrandbits(40):010x}", f"opp_{rng.getrandbits(40):010x}"
     amount = round(rng.lognormvariate(8.1, 0.7)) * 100
     won = rng.random() < chance
@@ -210,6 +211,4 @@ def cold_contacts(world: World, book: Book, as_of_day: int) -> None:
         identity.tie(("crm_id", contact["id"]), ("email", contact["email"]))
         for (kind, value), knowable in identity.knowable().items():
             book.truth["identities"].append((person_id, kind, value, int(knowable), 0))
-        book.truth["people"].append(
-            (person_id, "", contact["email"], "", "", "cold_contact", iso(at), "", 1, 0, 1)
-        )
+        book.truth["people"].append((person_id, "", contact["email"], "", "", "cold_contact", iso(at), "", 1, 0, 1))

@@ -77,7 +77,9 @@ class Api:
 
     def _admit(self, tool: str, request: Request) -> None:
         if request.headers.get("authorization") != f"Bearer {rules.TOKEN}":
-            raise ApiError(401, "INVALID_AUTHENTICATION", "A valid bearer token is needed.", {"WWW-Authenticate": "Bearer"})
+            raise ApiError(
+                401, "INVALID_AUTHENTICATION", "A valid bearer token is needed.", {"WWW-Authenticate": "Bearer"}
+            )
         wait = self.buckets[tool].take(time.monotonic())
         if wait:
             seconds = str(max(1, math.ceil(wait)))

@@ -199,7 +199,9 @@ class Pages:
         asked = request.query_params.get("page", "1")
         page = int(asked) if asked.isdigit() and int(asked) > 0 else 1
         where, parameters = _matching(view, query)
-        sql = f"select * from ({view.sql}) {where} order by {view.order} limit {PER_PAGE} offset {(page - 1) * PER_PAGE}"
+        sql = (
+            f"select * from ({view.sql}) {where} order by {view.order} limit {PER_PAGE} offset {(page - 1) * PER_PAGE}"
+        )
         rows = self.store.rows(sql, parameters)
         written = _spread(rows) if view.custom else []
         total = self._count(view, query)

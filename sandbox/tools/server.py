@@ -54,7 +54,9 @@ def serve(folder: Path, *, host: str, port: int, rates: dict[str, float], inbox:
 
 
 async def _run(app: Starlette, host: str, port: int) -> None:
-    server = Server(app, address=host, port=port, interface=Interfaces.ASGI, log_level=LogLevels.error, websockets=False)
+    server = Server(
+        app, address=host, port=port, interface=Interfaces.ASGI, log_level=LogLevels.error, websockets=False
+    )
     loop = asyncio.get_running_loop()
     running = asyncio.ensure_future(server.serve())
     for number in (signal.SIGINT, signal.SIGTERM):
