@@ -1,7 +1,8 @@
 {# «Now» of this build as an expression, deterministic on unchanged data. Only int_as_of calls it. #}
 {% macro as_of(events) %}
-    {%- if var("as_of") -%}
-        cast('{{ var("as_of") }}' as timestamp)
+    {%- set given = var("as_of") or env_var("HEADWATER_AS_OF", "") -%}
+    {%- if given -%}
+        cast('{{ given }}' as timestamp)
     {%- else -%}
         coalesce(
             (

@@ -27,9 +27,9 @@ buyers as (
     where
         orders.kind = 'sale'
         and orders.total_cents > {{ var('high_value_order_above_cents') }}
-        {% if var('company_currency') %}
-            and coalesce(orders.currency, '{{ var("company_currency") }}')
-            = '{{ var("company_currency") }}'
+        {% if var('currency') %}
+            and coalesce(orders.currency, '{{ var("currency") }}')
+            = '{{ var("currency") }}'
         {% endif %}
         and (orders.fully_refunded_at is null or orders.fully_refunded_at > as_of.as_of)
         and orders.ordered_at >= as_of.as_of - interval '{{ var("high_value_window_days") }} days'
