@@ -21,7 +21,7 @@ class Crm(Destination):
         inputs = []
         for record in records:
             properties = msgspec.json.decode(record.fields, type=dict[str, msgspec.Raw])
-            properties.pop("id", None)
+            properties.pop(id_field, None)
             inputs.append({"id_property": id_field, "id": record.key, "properties": properties})
         return self._post(f"/{object_}/batch/upsert", {"inputs": inputs})
 
