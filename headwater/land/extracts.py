@@ -129,8 +129,10 @@ def _resource(lake: Lake, http: Any, name: str, source: RestSource, table_name: 
         put_quarantine(lake, "extracts", f"{name}.{table_name}", rejected)
         report.tables[table_name].quarantined = len(rejected)
 
+    # times are UTC without an offset everywhere in the lake; dlt would add one
+    naive = {column: {"timezone": False} for column, kind in table.columns.items() if kind == "timestamp"}
     # other columns are another table to dlt: it then starts from the first row, as it must
-    return dlt.resource(rows, name=f"{table_name}__{_shape(table)}", write_disposition="append")
+    return dlt.resource(rows, name=f"{table_name}__{_shape(table)}", columns=naive, write_disposition="append")
 
 
 def _destination(lake: Lake, name: str, report: Pulled) -> Any:
@@ -138,9 +140,9 @@ def _destination(lake: Lake, name: str, report: Pulled) -> Any:
 
     def put(file_path: str, table: dict[str, Any]) -> None:
         table_name = table["name"].rpartition("__")[0]
-        found = put_once(lake, f"extracts/{name}/{table_name}", Path(file_path))
+        _, is_new = put_once(lake, f"extracts/{name}/{table_name}", Path(file_path))
         counts = report.tables.setdefault(table_name, TablePulled())
-        if found:
+        if is_new:
             counts.objects += 1
             counts.rows += pq.read_metadata(file_path).num_rows
 

@@ -16,7 +16,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headwater.storage.lake import Lake, Object, content_digest
+from headwater.storage.lake import Lake, content_digest
 
 STAMP = "%Y%m%dT%H%M%S%fZ"
 _QUARANTINE = pa.schema(
@@ -38,14 +38,17 @@ class Rejected(msgspec.Struct, frozen=True):
     payload: str
 
 
-def put_once(lake: Lake, folder: str, content: bytes | Path, *, suffix: str = ".parquet") -> Object | None:
-    """Put content as `<folder>/<utc stamp>-<sha12><suffix>`; None when the folder holds the same content already.
+def put_once(lake: Lake, folder: str, content: bytes | Path) -> tuple[str, bool]:
+    """Put Parquet as `<folder>/<utc stamp>-<sha12>.parquet`, unless the folder holds the same content already.
+
+    Returns:
+        The object's key, and whether it is new.
 
     Raises:
         UnavailableError: the lake cannot be reached or written.
     """
     digest = file_digest(content) if isinstance(content, Path) else content_digest(content)
-    return _put_named(lake, folder, content, digest, suffix)
+    return _put_named(lake, folder, content, digest)
 
 
 def file_digest(path: Path) -> str:
@@ -54,10 +57,10 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
-def put_quarantine(lake: Lake, kind: str, source: str, rejected: Sequence[Rejected]) -> Object | None:
+def put_quarantine(lake: Lake, kind: str, source: str, rejected: Sequence[Rejected]) -> None:
     """Keep records aside under `quarantine/<kind>/`. The same records are kept once, however often they are met."""
     if not rejected:
-        return None
+        return
     now = datetime.now(UTC).replace(tzinfo=None)
     table = pa.Table.from_pylist(
         [{"source": source, "received_at": now, **msgspec.structs.asdict(item)} for item in rejected], _QUARANTINE
@@ -66,11 +69,12 @@ def put_quarantine(lake: Lake, kind: str, source: str, rejected: Sequence[Reject
     pq.write_table(table, buffer, compression="zstd")
     # the moment of landing is no part of what the records are
     digest = content_digest(msgspec.json.encode([source, rejected]))
-    return _put_named(lake, f"quarantine/{kind}", buffer.getvalue(), digest, ".parquet")
+    _put_named(lake, f"quarantine/{kind}", buffer.getvalue(), digest)
 
 
-def _put_named(lake: Lake, folder: str, content: bytes | Path, digest: str, suffix: str) -> Object | None:
-    ending = f"-{digest}{suffix}"
-    if any(item.key.endswith(ending) for item in lake.list(f"{folder}/")):
-        return None
-    return lake.put(f"{folder}/{datetime.now(UTC).strftime(STAMP)}{ending}", content)
+def _put_named(lake: Lake, folder: str, content: bytes | Path, digest: str) -> tuple[str, bool]:
+    ending = f"-{digest}.parquet"
+    held = next((item.key for item in lake.list(f"{folder}/") if item.key.endswith(ending)), None)
+    if held:
+        return held, False
+    return lake.put(f"{folder}/{datetime.now(UTC).strftime(STAMP)}{ending}", content).key, True

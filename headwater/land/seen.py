@@ -21,7 +21,8 @@ class Seen:
     def __init__(self, settings: Settings, kind: str) -> None:
         # another lake holds other objects
         lake = hashlib.sha256(settings.lake_url.encode()).hexdigest()[:8]
-        self._path = settings.home / "landed" / f"{kind}-{lake}.json"
+        self.folder = settings.home / "landed"
+        self._path = self.folder / f"{kind}-{lake}.json"
         self._known: dict[str, Any] = {}
         try:
             known = json.loads(self._path.read_text(encoding="utf-8"))
@@ -38,6 +39,17 @@ class Seen:
         """Note what the file became. Durable once `save` is called."""
         self._known[name] = {"file": _fingerprint(path, extra), "object": object_key}
 
+    def prepare(self) -> None:
+        """Make the folder, for the memory and for files that are only underway.
+
+        Raises:
+            UnavailableError: the home cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UnavailableError(f"{self.folder} cannot be made: {error.strerror}.") from error
+
     def save(self) -> None:
         """Write the memory, whole or not at all.
 
@@ -45,8 +57,8 @@ class Seen:
             UnavailableError: the home cannot be written.
         """
         part = self._path.with_suffix(".part")
+        self.prepare()
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
             part.replace(self._path)
         except OSError as error:

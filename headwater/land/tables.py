@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import tempfile
 import zlib
 from dataclasses import dataclass
@@ -36,6 +35,8 @@ _CAST: dict[ColumnType, str] = {
     "timestamp": "try_cast({} as timestamp)",
     "json": "case when json_valid({0}) then {0} end",
 }
+
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def land_tables(settings: Settings, config: Config, data_dir: Path | None = None
     """
     lake = open_lake(settings)
     seen = Seen(settings, "tables")
+    seen.prepare()
     counts = {}
     for source_name, source in config.sources.items():
         if not isinstance(source, CsvSource):
@@ -81,14 +83,16 @@ def land_tables(settings: Settings, config: Config, data_dir: Path | None = None
             elif seen.object_of(name, path, _shape(table)) in held:
                 counts[name] = TableLanded()
             else:
-                counts[name], key = _land(lake, source_name, table_name, table, path)
+                counts[name], key = _land(lake, seen.folder, source_name, table_name, table, path)
                 if key:
                     seen.remember(name, path, key, _shape(table))
     seen.save()
     return TablesLanded(counts)
 
 
-def _land(lake: Lake, source_name: str, table_name: str, table: CsvTable, path: Path) -> tuple[TableLanded, str | None]:
+def _land(
+    lake: Lake, work: Path, source_name: str, table_name: str, table: CsvTable, path: Path
+) -> tuple[TableLanded, str | None]:
     name = f"{source_name}__{table_name}"
     try:
         header, line = _header(path)
@@ -98,7 +102,7 @@ def _land(lake: Lake, source_name: str, table_name: str, table: CsvTable, path: 
     if missing:
         detail = f"{table.file} has no column {', '.join(missing)}; it has {', '.join(header)}"
         return _refuse(lake, name, Rejected("missing column", detail, line)), None
-    with tempfile.TemporaryDirectory(prefix="headwater-") as folder, duckdb.connect() as con:
+    with tempfile.TemporaryDirectory(dir=work) as folder, duckdb.connect() as con:
         target = Path(folder, "table.parquet")
         try:
             rejected = _convert(con, table, path, header, target)
@@ -106,11 +110,9 @@ def _land(lake: Lake, source_name: str, table_name: str, table: CsvTable, path: 
             reason = Rejected("unreadable file", f"{table.file}: {str(error).splitlines()[0]}", table.file)
             return _refuse(lake, name, reason), None
         rows = con.execute("select count(*) from typed where _wrong is null").fetchone()
-        landed = put_once(lake, f"extracts/{source_name}/{table_name}", target)
+        key, is_new = put_once(lake, f"extracts/{source_name}/{table_name}", target)
     put_quarantine(lake, "tables", name, rejected)
-    key = landed.key if landed else _held_key(lake, source_name, table_name)
-    new_rows = int(rows[0]) if landed and rows else 0
-    return TableLanded(new_rows, len(rejected), 1 if landed else 0), key
+    return TableLanded(int(rows[0]) if is_new and rows else 0, len(rejected), int(is_new)), key
 
 
 def _convert(
@@ -145,7 +147,9 @@ def _convert(
         f"copy (select {columns} from typed where _wrong is null) "
         f"to {_text(str(target))} (format parquet, compression zstd)"
     )
-    broken = con.execute("select error_message, csv_line from reject_errors order by line").fetchall()
+    broken = con.execute(
+        "select any_value(error_message), any_value(csv_line) from reject_errors group by line order by line"
+    ).fetchall()
     wrong = con.execute("select _wrong, _record from typed where _wrong is not null").fetchall()
     return [Rejected("broken line", f"{table.file}: {message}", str(text)) for message, text in broken] + [
         Rejected("wrong type", f"{table.file}: {detail}", record) for detail, record in wrong
@@ -156,18 +160,16 @@ def _header(path: Path) -> tuple[list[str], str]:
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
     with gzip.open(path) if packed else path.open("rb") as file:
-        line = io.TextIOWrapper(file, encoding="utf-8-sig").readline()
+        line = file.readline().decode("utf-8-sig")
+        # DuckDB takes the end of a cut file for the end of the table
+        while packed and file.read(_CHUNK):
+            pass
     return [name.strip() for name in next(csv.reader([line]), [])], line.rstrip("\r\n")
 
 
 def _refuse(lake: Lake, name: str, reason: Rejected) -> TableLanded:
     put_quarantine(lake, "tables", name, [reason])
     return TableLanded(quarantined=1)
-
-
-def _held_key(lake: Lake, source_name: str, table_name: str) -> str | None:
-    held = lake.list(f"extracts/{source_name}/{table_name}/")
-    return held[-1].key if held else None
 
 
 def _shape(table: CsvTable) -> str:
