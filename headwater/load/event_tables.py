@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
+from headwater.errors import DataError
 from headwater.load import ledger
 from headwater.load.event_shape.columns import (
     BASE_COLUMNS,
@@ -34,6 +35,7 @@ from headwater.storage.warehouse.schema import columns_by_table, create_table, q
 
 TARGET = "events"
 MAX_EVENT_TABLES = 1_000
+_GUESSED_BYTES = 2_000  # of one event in memory
 _BASE = "id, anonymous_id, user_id, context_source_id, original_timestamp, sent_at, timestamp, received_at"
 Tables = dict[str, dict[str, str]]
 
@@ -58,11 +60,12 @@ def load_event_tables(con: DuckDBPyConnection, lake: Lake) -> EventTablesLoaded:
     lake.configure(con)
     waiting = ledger.loaded_but_not(con, "raw.events", TARGET)
     tables = {name: columns for name, columns in columns_by_table(con).items() if name.startswith("events.")}
+    recorded = _recorded_shapes(con, lake, waiting)
     total, touched = EventTablesLoaded(), set[str]()
-    for group in ledger.groups(ledger.measure(con, lake, waiting)):
+    for group in ledger.groups(_measured(con, lake, waiting)):
         keys = [item.key for item in group]
         with transaction(con):
-            done, names = _Group(con, tables, datetime.now(UTC).replace(tzinfo=None)).load(lake, keys)
+            done, names = _Group(con, tables, recorded, datetime.now(UTC).replace(tzinfo=None)).load(keys)
             ledger.record(con, TARGET, ((item.key, item.rows) for item in group))
         touched |= names
         total = EventTablesLoaded(
@@ -75,17 +78,36 @@ def load_event_tables(con: DuckDBPyConnection, lake: Lake) -> EventTablesLoaded:
     return total
 
 
+def _measured(con: DuckDBPyConnection, lake: Lake, keys: list[str]) -> list[ledger.Measured]:
+    """The objects' sizes; guessed from their rows when the lake no longer holds them: `raw.events` has it all."""
+    try:
+        return ledger.measure(con, lake, keys)
+    except DataError:
+        rows = dict(
+            con.execute("select lake_object, rows from raw.loaded_objects where target = 'raw.events'").fetchall()
+        )
+        return [ledger.Measured(key, rows[key], rows[key] * _GUESSED_BYTES) for key in keys]
+
+
+def _recorded_shapes(con: DuckDBPyConnection, lake: Lake, keys: list[str]) -> dict[str, str]:
+    try:
+        return ledger.metadata(con, lake, keys, "headwater.schema")
+    except DataError:
+        return {}
+
+
 class _Group:
     """One group of objects on its way into the tables."""
 
-    def __init__(self, con: DuckDBPyConnection, tables: Tables, now: datetime) -> None:
+    def __init__(self, con: DuckDBPyConnection, tables: Tables, recorded: dict[str, str], now: datetime) -> None:
         self.con = con
         self.tables = tables
+        self.recorded = recorded
         self.now = now
         self.done = EventTablesLoaded()
         self.touched: set[str] = set()
 
-    def load(self, lake: Lake, keys: list[str]) -> tuple[EventTablesLoaded, set[str]]:
+    def load(self, keys: list[str]) -> tuple[EventTablesLoaded, set[str]]:
         self.con.execute(
             "create or replace temp table _group as "
             "select message_id as id, anonymous_id, user_id, source as context_source_id, original_timestamp, sent_at, "
@@ -93,7 +115,7 @@ class _Group:
             "from raw.events where list_contains($keys, lake_object)",
             {"keys": keys},
         )
-        shapes = self._shapes(lake, keys)
+        shapes = self._shapes(keys)
         counts = self.con.execute("select type, event_text, count(*) from _group group by all order by all").fetchall()
         by_table: dict[tuple[str, str], list[str]] = defaultdict(list)
         for kind, event, count in counts:
@@ -106,9 +128,9 @@ class _Group:
         self.con.execute("drop table _group")
         return self.done, self.touched
 
-    def _shapes(self, lake: Lake, keys: list[str]) -> dict[str, Shape]:
+    def _shapes(self, keys: list[str]) -> dict[str, Shape]:
         """Shapes by type or event name: as the lander recorded them, else discovered from the payloads."""
-        recorded = ledger.metadata(self.con, lake, keys, "headwater.schema")
+        recorded = {key: self.recorded[key] for key in keys if key in self.recorded}
         found: dict[str, list[Shape]] = defaultdict(list)
         for text in recorded.values():
             for name, shape in from_metadata(text).items():

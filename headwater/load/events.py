@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from headwater.errors import DataError
 from headwater.load import ledger
 from headwater.storage.lake import Lake
 from headwater.storage.warehouse import transaction
@@ -70,7 +69,7 @@ def load_events(con: DuckDBPyConnection, lake: Lake) -> EventsLoaded:
 
     Raises:
         DataError: an object cannot be read; groups before it are loaded.
-        UnavailableError: the lake cannot be reached.
+        UnavailableError: the lake cannot be reached, or the disk is full.
     """
     lake.configure(con)
     waiting = ledger.measure(con, lake, ledger.waiting(con, lake, "events/", TARGET))
@@ -93,6 +92,6 @@ def _load_group(con: DuckDBPyConnection, lake: Lake, group: list[ledger.Measured
             inserted = con.execute(_INSERT, {"uris": uris, "keys": keys}).fetchone()
         except duckdb.Error as error:
             names = keys[0] if len(keys) == 1 else f"{keys[0]} … {keys[-1]}"
-            raise DataError(f"Events of {names} cannot be loaded: {str(error).splitlines()[0]}") from error
+            raise ledger.failure(f"Events of {names} cannot be loaded", error) from error
         ledger.record(con, TARGET, ((item.key, item.rows) for item in group))
     return int(inserted[0]) if inserted else 0

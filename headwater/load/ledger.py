@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from headwater.errors import DataError
+from headwater.errors import DataError, HeadwaterError, UnavailableError
 from headwater.storage.lake import Lake, landing_order
+from headwater.storage.warehouse.connection import outside
 
 GROUP_ROWS = 200_000
 GROUP_BYTES = 192 << 20
@@ -89,9 +90,15 @@ def measure(con: DuckDBPyConnection, lake: Lake, keys: list[str]) -> list[Measur
             {"uris": uris},
         ).fetchall()
     except duckdb.Error as error:
-        raise DataError(f"The lake holds an object that cannot be read: {str(error).splitlines()[0]}") from error
+        raise failure("The lake holds an object that cannot be read", error) from error
     found = {uri: (int(count), int(size)) for uri, count, size in rows}
     return [Measured(key, *found[uri]) for key, uri in zip(keys, uris, strict=True)]
+
+
+def failure(what: str, error: duckdb.Error) -> HeadwaterError:
+    """DuckDB's error as ours: its first line, and whether to look at the data or to try again later."""
+    kind = UnavailableError if outside(error) else DataError
+    return kind(f"{what}: {str(error).splitlines()[0]}")
 
 
 def metadata(con: DuckDBPyConnection, lake: Lake, keys: list[str], name: str) -> dict[str, str]:
@@ -107,6 +114,6 @@ def metadata(con: DuckDBPyConnection, lake: Lake, keys: list[str], name: str) ->
             {"uris": uris, "name": name},
         ).fetchall()
     except duckdb.Error as error:
-        raise DataError(f"The lake holds an object that cannot be read: {str(error).splitlines()[0]}") from error
+        raise failure("The lake holds an object that cannot be read", error) from error
     found = dict(rows)
     return {key: found[uri] for key, uri in zip(keys, uris, strict=True) if uri in found}

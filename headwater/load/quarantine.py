@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from headwater.errors import DataError
 from headwater.load import ledger
 from headwater.storage.lake import Lake
 from headwater.storage.warehouse import transaction
@@ -58,7 +57,7 @@ def load_quarantine(con: DuckDBPyConnection, lake: Lake) -> QuarantineLoaded:
                 ).fetchall()
                 ledger.record(con, TARGET, [(key, len(rows))])
         except duckdb.Error as error:
-            raise DataError(f"{key} cannot be loaded: {str(error).splitlines()[0]}") from error
+            raise ledger.failure(f"{key} cannot be loaded", error) from error
         for (reason,) in rows:
             by_reason[str(reason)] = by_reason.get(str(reason), 0) + 1
     return QuarantineLoaded(len(keys), sum(by_reason.values()), by_reason)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -280,3 +281,12 @@ def test_a_column_that_a_person_declared_with_another_type_keeps_it_while_values
     assert con.execute("select price::double, day::text, code, event_text from events.seen").fetchall() == [
         (3.25, "2026-01-01", "x1", "Seen")
     ]
+
+
+def test_objects_that_left_the_lake_after_loading_still_reach_their_tables(con, lake: Lake) -> None:
+    key = land(lake, 1, [track("m1", "Seen", {"n": 1})], {"Seen": {"/properties/n": ["int"]}})
+    load_events(con, lake)
+    Path(lake.uri(key)).unlink()
+    load_event_tables(con, lake)
+
+    assert con.execute("select n from events.seen").fetchall() == [(1,)]

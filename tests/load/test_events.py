@@ -10,12 +10,14 @@ import pytest
 
 from headwater.errors import DataError
 from headwater.load import ledger
+from headwater.load.event_tables import load_event_tables
 from headwater.load.events import EventsLoaded, load_events
 from headwater.load.quarantine import load_quarantine
-from headwater.settings import Settings
-from headwater.storage.lake import Lake
+from headwater.settings import Settings, load_settings
+from headwater.storage.lake import Lake, open_lake
 from headwater.storage.warehouse import connect, ensure_schemas
 from tests.load.landed import call, land, track
+from tests.s3_server import KEYS, s3_server
 
 
 def test_every_event_of_every_object_arrives_with_its_columns(con, lake: Lake) -> None:
@@ -114,6 +116,19 @@ def test_quarantine_is_loaded_once_with_its_reasons_even_without_some_columns(co
     ]
 
 
+def test_events_and_their_tables_are_loaded_from_s3(con, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3_server(tmp_path) as endpoint:
+        for name, value in {"AWS_ENDPOINT_URL": endpoint, **KEYS}.items():
+            monkeypatch.setenv(name, value)
+        bucket = open_lake(load_settings(home=tmp_path, lake_url="s3://bucket/some/prefix"))
+        land(bucket, 1, [track("m1", "Seen", {"n": 1})], {"Seen": {"/properties/n": ["int"]}})
+        land(bucket, 2, [track("m1", "Seen", {"n": 2}), track("m2", "Seen", {"n": 3})])
+
+        assert load_events(con, bucket).rows_new == 2
+        load_event_tables(con, bucket)
+    assert con.execute("select id, n from events.seen order by id").fetchall() == [("m1", 1), ("m2", 3)]
+
+
 _LOAD_AND_DIE = """
 import os, signal, sys
 from headwater.load import event_tables, events, ledger
@@ -145,8 +160,6 @@ with connect(settings, purpose="doomed") as con:
 def test_a_load_killed_at_any_point_and_run_again_gives_the_same_tables(
     settings: Settings, lake: Lake, dies_at
 ) -> None:
-    from headwater.load.event_tables import load_event_tables
-
     for number in (1, 2, 3):
         land(lake, number, [track("m0", "Order Completed", {"total": number}), track(f"m{number}", "Cart Viewed")])
     environment = {**os.environ, "HEADWATER_LAKE": settings.lake_url}

@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,33 +10,13 @@ import pytest
 from headwater.errors import DataError, UnavailableError, UsageError
 from headwater.settings import load_settings
 from headwater.storage.lake import Lake, content_digest, landing_order, open_lake
+from tests.s3_server import KEYS, s3_server
 
 
 @pytest.fixture(scope="module")
 def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real S3 server on local disk, with one bucket."""
-    folder = tmp_path_factory.mktemp("s3")
-    (folder / "bucket").mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    command = [Path(sys.executable).with_name("rclone"), "serve", "s3", "--auth-key", "AKIATESTKEY,secret"]
-    server = subprocess.Popen(
-        [*command, "--addr", address, str(folder)],
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "RCLONE_CONFIG": "/dev/null"},
-    )
-    try:
-        host, port = address.split(":")
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex((host, int(port))) == 0:
-                    break
-            time.sleep(0.05)
-        yield f"http://{address}"
-    finally:
-        server.terminate()
-        server.wait(10)
+    with s3_server(tmp_path_factory.mktemp("s3")) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -48,8 +24,8 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     if request.param == "local":
         return open_lake(load_settings(home=tmp_path, lake_url=str(tmp_path / "a lake")))
     monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("s3_endpoint"))
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATESTKEY")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
     return open_lake(load_settings(home=tmp_path, lake_url=f"s3://bucket/{tmp_path.name}"))
 
 
@@ -120,8 +96,8 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_missing_bucket_is_one_sentence(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATESTKEY")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
     lake = open_lake(load_settings(home=tmp_path, lake_url="s3://nowhere/prefix"))
     with pytest.raises((UnavailableError, DataError), match="s3://nowhere/prefix/ cannot list objects"):
         lake.list()
@@ -131,8 +107,8 @@ def test_a_server_that_does_not_answer_is_one_sentence(tmp_path: Path, monkeypat
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATESTKEY")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        for name, value in KEYS.items():
+            monkeypatch.setenv(name, value)
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         lake = open_lake(load_settings(home=tmp_path, lake_url="s3://bucket/prefix"))
         with pytest.raises(UnavailableError, match="s3://bucket/prefix/ cannot put"):

@@ -6,7 +6,7 @@ do not know the newer ones. Does not belong here: reading the environment; boto3
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +94,7 @@ class S3Lake:
         con.execute("load httpfs")
         con.execute(f"create or replace secret headwater_lake ({', '.join(self._secret())})")
 
-    def _secret(self) -> list[str]:
+    def _secret(self) -> Sequence[str]:
         endpoint = urlsplit(self._client.meta.endpoint_url)
         amazon = (endpoint.hostname or "").endswith(".amazonaws.com")
         options = {"region": self._region, "scope": f"s3://{self.bucket}/{self.prefix}"}

@@ -75,21 +75,28 @@ def open_file(path: Path, deadline: float, wait_seconds: float) -> duckdb.DuckDB
     """Open the file itself, waiting until `deadline` (monotonic) for programs that know nothing of our lock.
 
     Raises:
-        BusyError, DataError: as `connect`.
+        BusyError, DataError, UnavailableError: as `connect`.
     """
     while True:
         try:
             return duckdb.connect(path, config=configuration(path))
         except duckdb.IOException as error:
             text = str(error)
-            if "lock" not in text.lower():
-                raise DataError(f"The warehouse {path} cannot be opened: {_first_line(text)}") from error
+            if "Could not set lock" not in text:
+                kind = UnavailableError if outside(error) else DataError
+                raise kind(f"The warehouse {path} cannot be opened: {_first_line(text)}") from error
             if time.monotonic() >= deadline:
                 raise BusyError(
                     f"The warehouse is open in {foreign_holder(text)}; waited {wait_seconds:g} s.",
                     hint=f"Programs that only read should open {path.with_name('warehouse.read.duckdb').name}.",
                 ) from error
             time.sleep(_RETRY_SECONDS)
+
+
+def outside(error: duckdb.Error) -> bool:
+    """Whether DuckDB failed for what is outside of it (disk, memory, network) and not in the data."""
+    causes = ("No space left", "Permission denied", "Read-only file system", "Could not establish connection")
+    return isinstance(error, duckdb.OutOfMemoryException | duckdb.HTTPException) or any(c in str(error) for c in causes)
 
 
 def foreign_holder(text: str) -> str:
