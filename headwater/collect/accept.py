@@ -223,8 +223,12 @@ def _judge(items: Iterable[Any], origin: Origin, event_limit: int, *, skip_blank
             head = _head(payload)
             if not payload.isascii():
                 payload.decode()
-        except msgspec.ValidationError:
-            accepted.quarantine(origin, NOT_AN_OBJECT, payload, index=index)
+        except msgspec.ValidationError as error:
+            # the decoder stops at the first wrong type, so what follows may not even be JSON
+            if _is_other_json(payload):
+                accepted.quarantine(origin, NOT_AN_OBJECT, payload, index=index)
+            else:
+                accepted.quarantine(origin, NOT_JSON, payload, detail=_brief(error), index=index)
             continue
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             accepted.quarantine(origin, NOT_JSON, payload, detail=_brief(error), index=index)
@@ -264,6 +268,15 @@ def _later(latest: str, stated: str, received: Any) -> str:
         return stated if stated > latest else latest
     new, old = moment(stated), moment(latest)
     return stated if new is not None and (old is None or new > old) else latest
+
+
+def _is_other_json(payload: bytes) -> bool:
+    """Whether it is JSON, but no object."""
+    try:
+        msgspec.json.decode(payload, type=Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return payload.lstrip()[:1] != b"{"
 
 
 def _brief(error: Exception) -> str:
