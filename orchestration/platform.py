@@ -19,7 +19,7 @@ from dagster_duckdb import DuckDBResource
 from headwater.configuration import Config, load_config
 from headwater.settings import Settings, load_settings, parse_as_of
 from headwater.storage.lake import Lake, open_lake
-from headwater.storage.warehouse import connect
+from headwater.storage.warehouse import connect, ensure_schemas
 
 AS_OF_TAG = "headwater/as_of"
 POOL = "warehouse"
@@ -44,6 +44,7 @@ class Warehouse(DuckDBResource):
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with connect(settings(), purpose="a Dagster step") as connection:
+            ensure_schemas(connection)
             yield connection
 
 

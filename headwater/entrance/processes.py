@@ -205,6 +205,8 @@ def run_step(settings: Settings, argv: list[str], name: str, *, quiet: bool = Tr
             preexec_fn=_die_with_parent,
             check=False,
         )
+    if result.returncode and not quiet:
+        raise HeadwaterError(f"The {name} did not finish: see the lines above.", hint=f"More is in {log}.")
     if result.returncode:
         text = last_line(log).removeprefix("headwater: ").removeprefix("Error: ")
         raise HeadwaterError(f"{name} failed: {text}", hint=f"Its log is {log}.")

@@ -101,7 +101,7 @@ def _materialise(settings: Settings) -> None:
     run_settings = settings if settings.as_of else replace(settings, as_of=held.as_of if held else None)
     click.echo(f"  as of {run_settings.as_of}: the whole graph")
     with _timed("the graph is materialised"):
-        run_step(run_settings, [sys.executable, "-m", "orchestration.launch", "--exclusive"], "the graph", quiet=False)
+        run_step(run_settings, [sys.executable, "-m", "orchestration.launch", "--exclusive"], "graph", quiet=False)
     publish(settings)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from typing import Any
 
 import dagster as dg
@@ -11,13 +12,31 @@ from orchestration.dbt import Translator, ensure_manifest, target_dir
 from orchestration.platform import POOL, Platform, Warehouse, as_of, config, rows, settings
 
 MANIFEST = ensure_manifest(settings())
+NODES: dict[str, Any] = json.loads(MANIFEST.read_text(encoding="utf-8"))["nodes"]
+AFTER_SCORES = "source:ml+"
+Models = Iterator[Any]
 
 
-@dbt_assets(manifest=MANIFEST, dagster_dbt_translator=Translator(), name="dbt_models", pool=POOL)
+# Two sets, because scores lie between them: features are models, and the audiences of scores are models too.
+@dbt_assets(manifest=MANIFEST, dagster_dbt_translator=Translator(), name="dbt_models", pool=POOL, exclude=AFTER_SCORES)
 def dbt_models(
     context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform, warehouse: Warehouse
-) -> Iterator[Any]:
-    """The dbt project: `dbt build` of what the run selects, models and tests."""
+) -> Models:
+    """`dbt build` of what the run selects, models and tests: everything that reads no score."""
+    yield from _build(context, dbt, platform, warehouse)
+
+
+@dbt_assets(
+    manifest=MANIFEST, dagster_dbt_translator=Translator(), name="dbt_activation", pool=POOL, select=AFTER_SCORES
+)
+def dbt_activation(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform, warehouse: Warehouse
+) -> Models:
+    """`dbt build` of what reads scores."""
+    yield from _build(context, dbt, platform, warehouse)
+
+
+def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform, warehouse: Warehouse) -> Models:
     variables = {
         "as_of": as_of(context).isoformat(sep=" ", timespec="seconds"),
         "currency": config().platform.currency,
@@ -29,24 +48,28 @@ def dbt_models(
         context=context,
         target_path=target_dir(platform.settings) / "runs" / context.run_id,
     )
+    log = platform.settings.logs_dir / "dbt.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     # Row counts are added once dbt has ended: dagster-dbt's own count keeps the warehouse file open in this process.
-    events = list(invocation.stream())
-    built = [event for event in events if isinstance(event, dg.Output | dg.MaterializeResult | dg.AssetMaterialization)]
-    counts = _counts(warehouse, [_relation(event) for event in built])
+    with log.open("a", encoding="utf-8") as output, redirect_stdout(output):
+        events = list(invocation.stream())
+    counts = _counts(warehouse, {relation for relation in map(_relation, events) if relation})
     for event in events:
-        if event in built:
-            event = event.with_metadata({**event.metadata, **rows(counts.get(_relation(event)))})
-        yield event
+        count = counts.get(_relation(event) or "")
+        yield event if count is None else event.with_metadata({**event.metadata, **rows(count)})
 
 
-def _relation(event: Any) -> str:
-    """schema.table of the model that an event tells of."""
-    return ".".join(str(event.metadata["dagster/table_name"].value).replace('"', "").split(".")[-2:])
+def _relation(event: Any) -> str | None:
+    """schema.table of the model that an event tells the building of; None for a test's event."""
+    if not isinstance(event, dg.Output | dg.AssetMaterialization):
+        return None
+    node = NODES[str(event.metadata["unique_id"].value)]
+    return f"{node['schema']}.{node['alias']}"
 
 
-def _counts(warehouse: Warehouse, relations: list[str]) -> dict[str, int]:
+def _counts(warehouse: Warehouse, relations: set[str]) -> dict[str, int]:
     if not relations:
         return {}
-    query = " union all ".join(f"select '{name}' as name, count(*) as rows from {name}" for name in relations)
+    query = " union all ".join(f"select '{name}' as name, count(*) as rows from {name}" for name in sorted(relations))
     with warehouse.get_connection() as connection:
         return dict(connection.execute(query).fetchall())
