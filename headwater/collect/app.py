@@ -8,6 +8,7 @@ stopping (`server`).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -45,14 +46,16 @@ _SINGLE = {name: name for name in ("track", "identify", "page", "screen", "group
 _MANY = {"batch": "live", "b": "live", "import": "import"}
 _RETRY_AFTER = {"Retry-After": "2"}
 _encode = msgspec.json.encode
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Largest event and largest request (unpacked), in bytes."""
+    """In bytes: largest event, largest request (unpacked), all bodies that may be on their way at a time."""
 
     event_bytes: int = 1024 * 1024
     request_bytes: int = 4 * 1024 * 1024
+    incoming_bytes: int = 128 * 1024 * 1024
 
 
 class Collector:
@@ -62,6 +65,7 @@ class Collector:
         self._log = log
         self._write_keys = dict(write_keys)
         self._limits = limits or Limits()
+        self._incoming = 0
         self._counts = {"accepted": 0, "quarantined": 0, "refused": 0}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,6 +78,10 @@ class Collector:
             self._counts["refused"] += 1
             status, extra = refusal.status, refusal.headers
             body = _encode({"success": False, "code": refusal.code, "message": refusal.message})
+        except Exception:  # noqa: BLE001 - a defect must not look like a closed connection, which says nothing to a client
+            _log.exception("defect while answering %s %s", scope["method"], scope["path"])
+            status, extra = 500, dict(_RETRY_AFTER)
+            body = _encode({"success": False, "code": "internal_error", "message": "The collector has a defect."})
         await send({"type": "http.response.start", "status": status, "headers": _headers(headers, extra)})
         await send({"type": "http.response.body", "body": body})
 
@@ -112,7 +120,7 @@ class Collector:
         key = sent_write_key(headers, query)
         if key is not None and key not in self._write_keys:
             raise _unknown_key()
-        body = await read_body(receive, headers, self._limits.request_bytes)
+        body = await self._body(receive, headers)
         route = _MANY.get(name, "live")
         try:
             body = unpack(body, headers.get(b"content-encoding", b""), self._limits.request_bytes)
@@ -131,6 +139,18 @@ class Collector:
             raise
         await self._store(accepted)
         return _told(name, accepted)
+
+    async def _body(self, receive: Receive, headers: Mapping[bytes, bytes]) -> bytes:
+        """The body, with room kept for it meanwhile, so that many slow clients cannot fill the memory."""
+        announced = headers.get(b"content-length", b"")
+        room = min(int(announced), self._limits.request_bytes) if announced.isdigit() else self._limits.request_bytes
+        if self._incoming + room > self._limits.incoming_bytes:
+            raise RefusedError(429, "too_many_requests", "Too much is on its way at a time.", headers=_RETRY_AFTER)
+        self._incoming += room
+        try:
+            return await read_body(receive, headers, self._limits.request_bytes)
+        finally:
+            self._incoming -= room
 
     def _read(
         self, name: str, body: bytes, origin: Origin, headers: Mapping[bytes, bytes], query: Mapping[str, str]
