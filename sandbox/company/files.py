@@ -46,7 +46,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         return
     partial = path.with_name(f".{path.name}.part")
     partial.write_bytes(content)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def write_events(book: Book, spool: Path, company: Path) -> dict[str, int]:

@@ -58,16 +58,15 @@ class Life:
 
     def live_day(self, day: int, campaign: Campaign | None, busy: float) -> None:
         """Everything that happens on one day, whether or not all of it is told."""
-        person, rng = self.person, self.person.rng
+        person = self.person
         self.today = day
         if self.subscription and _is_first(day):
             subscriptions.note_month(self, day)
-        visits_before = self.last_visit
         self._run_agenda(day)
         if campaign is not None and self.opted_in:
             email.receive(self, campaign, day)
             self._run_agenda(day)
-        if day <= person.leaves_after and visits_before != day and self.last_visit != day or day == person.arrival:
+        if day == person.arrival or (day <= person.leaves_after and self.last_visit != day):
             self._perhaps_visit(day, busy)
         if self.subscription:
             subscriptions.live_day(self, day)
@@ -94,7 +93,7 @@ class Life:
 
     def _usual_channel(self) -> str:
         draw = self.person.rng.random()
-        if draw < 0.52 or self.person.habit == "loyal" and draw < 0.7:
+        if draw < 0.52 or (self.person.habit == "loyal" and draw < 0.7):
             return "direct"
         return "google_organic" if draw < 0.82 else self.person.channel
 
@@ -242,6 +241,3 @@ def _write_identity(life: Life) -> None:
             int(seen),
         )
     )
-
-
-__all__ = ["HOUR", "Life", "seasons", "tell"]

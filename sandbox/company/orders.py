@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox.clock import DAY, HOUR, MINUTE, iso
+from sandbox.clock import DAY, HOUR, iso
 from sandbox.company.catalogue import CURRENCY, Product
 
 if TYPE_CHECKING:
@@ -173,6 +173,3 @@ def write_orders(life: Life) -> None:
         )
         for at, refund_id, amount in refunds:
             book.truth["refunds"].append((life.person.person_id, order.order_id, refund_id, iso(at), amount))
-
-
-__all__ = ["MINUTE", "Order", "payer", "place_order", "write_orders"]

@@ -9,31 +9,35 @@ from dataclasses import dataclass, field
 from datetime import date
 from random import Random
 
-from sandbox.clock import DAY, MINUTE, day_number, to_date
+from sandbox.clock import DAY, MINUTE, to_date
 from sandbox.company.calendar import World
 from sandbox.company.catalogue import CATEGORIES
 
 FIRST = (
-    "Olivia Noah Emma Liam Ava Mia Lucas Sofia Ethan Chloe Leo Nora Hugo Ines Oscar Freya Arjun Priya Mateo Camila "
-    "Yuki Hana Omar Layla Jonas Greta Felix Clara Tomas Elena Kofi Amara Diego Lucia Marek Zofia Anders Astrid Pierre "
-    "Amelie Rowan Hazel Caleb Ruby Isaac Violet Dylan Stella Adam Nadia Samuel Leila Victor Alma Simon Edith Peter "
-    "Wanda Martin Carol George Susan Walter Irene"
-).split()
+    "Olivia", "Noah", "Emma", "Liam", "Ava", "Mia", "Lucas", "Sofia", "Ethan", "Chloe", "Leo", "Nora", "Hugo",
+    "Ines", "Oscar", "Freya", "Arjun", "Priya", "Mateo", "Camila", "Yuki", "Hana", "Omar", "Layla", "Jonas",
+    "Greta", "Felix", "Clara", "Tomas", "Elena", "Kofi", "Amara", "Diego", "Lucia", "Marek", "Zofia", "Anders",
+    "Astrid", "Pierre", "Amelie", "Rowan", "Hazel", "Caleb", "Ruby", "Isaac", "Violet", "Dylan", "Stella", "Adam",
+    "Nadia", "Samuel", "Leila", "Victor", "Alma", "Simon", "Edith", "Peter", "Wanda", "Martin", "Carol", "George",
+    "Susan", "Walter", "Irene",
+)  # fmt: skip
 LAST = (
-    "Smith Garcia Meyer Rossi Novak Kim Tanaka Silva Dubois Jensen Patel Khan Okafor Mensah Lopez Andersson Kowalski "
-    "Fischer Moreau Costa Walker Hughes Bennett Foster Reyes Cole Barnes Hayes Wood Price Ward Brooks Kelly Sanders "
-    "Powell Long Perry Bell Murphy Bailey Rivera Cooper Richardson Cox Howard Torres Peterson Gray James Watson Kelley "
-    "Lindqvist Baker Sato Hoffmann Weber Nielsen Berg Marin Popescu Horvat Farah Haddad"
-).split()
+    "Smith", "Garcia", "Meyer", "Rossi", "Novak", "Kim", "Tanaka", "Silva", "Dubois", "Jensen", "Patel", "Khan",
+    "Okafor", "Mensah", "Lopez", "Andersson", "Kowalski", "Fischer", "Moreau", "Costa", "Walker", "Hughes",
+    "Bennett", "Foster", "Reyes", "Cole", "Barnes", "Hayes", "Wood", "Price", "Ward", "Brooks", "Kelly", "Sanders",
+    "Powell", "Long", "Perry", "Bell", "Murphy", "Bailey", "Rivera", "Cooper", "Richardson", "Cox", "Howard",
+    "Torres", "Peterson", "Gray", "James", "Watson", "Kelley", "Lindqvist", "Baker", "Sato", "Hoffmann", "Weber",
+    "Nielsen", "Berg", "Marin", "Popescu", "Horvat", "Farah", "Haddad",
+)  # fmt: skip
 DOMAINS = ("example.com", "example.org", "example.net", "mail.example.com", "post.example.org")
 COUNTRIES = (("US", "en-US"), ("CA", "en-CA"), ("GB", "en-GB"), ("DE", "de-DE"), ("FR", "fr-FR"))
 CHANNELS = ("google_cpc", "google_organic", "instagram", "facebook", "direct", "affiliate", "referral")
 WEB_AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 Version/18.6 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.5 Safari/605.1.15",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 Version/18.6 Mobile Safari/604.1",
     "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
-    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Chrome/142.0.0.0 Mobile Safari/537.36",
 )
 PHONES = (
     ("Apple", "iPhone16,1", "ios", "18.6"),
@@ -175,6 +179,3 @@ def age_at(birth_date: date, day: int) -> int:
 def at_hour(rng: Random, day: int, low: float, high: float) -> int:
     """A moment of that day between two hours, in milliseconds."""
     return day * DAY + int(rng.uniform(low, high) * 60) * MINUTE + rng.randrange(MINUTE)
-
-
-__all__ = ["Device", "Person", "age_at", "at_hour", "day_number", "draw_person", "new_device", "uuid"]

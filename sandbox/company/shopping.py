@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.clock import DAY, iso
+from sandbox.clock import DAY
 from sandbox.company.catalogue import BY_CATEGORY, CURRENCY, PLANS, PRODUCTS, Product
 from sandbox.company.orders import place_order
 from sandbox.company.person import Device, uuid
@@ -238,6 +238,3 @@ def _consider_subscription(visit: Visit) -> None:
         properties = {"subscription_id": subscription_id, "plan": name, "price": price / 100, "currency": CURRENCY}
         at = visit.send("track", "Subscription Started", properties, path="/club/welcome", title="Welcome to the club")
         life.start_subscription(subscription_id, name, price, at)
-
-
-__all__ = ["choose_device", "go_shopping", "iso", "log_in"]

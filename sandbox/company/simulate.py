@@ -26,7 +26,6 @@ from sandbox.company.life import seasons, tell
 from sandbox.company.tools_file import write_tools
 from sandbox.errors import SandboxError
 
-
 PEOPLE, SEED = 5000, 7
 
 

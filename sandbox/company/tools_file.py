@@ -19,7 +19,8 @@ COLUMNS = {
     "crm_leads": "id, email, company, status, is_qualified, owner, created_at, updated_at",
     "crm_accounts": "id, name, type, industry, account_manager, created_at, updated_at",
     "crm_opportunities": (
-        "id, account_id, contact_id, stage, risk_status, amount_cents, currency, is_open, created_at, closed_at, updated_at"
+        "id, account_id, contact_id, stage, risk_status, amount_cents, currency, is_open, created_at, closed_at, "
+        "updated_at"
     ),
     "crm_activities": "id, contact_id, kind, note, occurred_at, updated_at",
     "payments_customers": "id, email, user_id, created_at, updated_at",

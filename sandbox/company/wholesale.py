@@ -197,7 +197,10 @@ def cold_contacts(world: World, book: Book, as_of_day: int) -> None:
             return
         at = at_hour(rng, day, 8, 17)
         first, last = rng.choice(FIRST), rng.choice(LAST)
-        contact = {"id": f"crm_{rng.getrandbits(40):010x}", "phone": f"+1-555-01{rng.randrange(100):02d}"}
+        contact: dict[str, Any] = {
+            "id": f"crm_{rng.getrandbits(40):010x}",
+            "phone": f"+1-555-01{rng.randrange(100):02d}",
+        }
         contact.update(first=first, last=last, birth=None, user_id=None, created=at)
         contact["email"] = f"{first}.{last}@buyer{index}.example.com".lower()
         if at >= book.as_of:

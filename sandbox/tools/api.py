@@ -114,7 +114,8 @@ class Api:
         sql = (
             "select coalesce(c.email, w.email) as email, c.id, c.status, w.custom, w.written_at from "
             "(select ? as email) k left join written_email w on w.email = k.email "
-            "left join email_contacts c on c.email = k.email collate nocase where c.id is not null or w.email is not null"
+            "left join email_contacts c on c.email = k.email collate nocase "
+            "where c.id is not null or w.email is not null"
         )
         return self._one(sql, key)
 

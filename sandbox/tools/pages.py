@@ -47,8 +47,8 @@ _MAILBOXES = (
     "where not exists (select 1 from email_contacts e where e.email = w.email collate nocase)"
 )
 _SENDS = (
-    "select c.name, c.subject, c.coupon_code, c.sent_at, (select count(*) from email_sends s where s.campaign_id = c.id) "
-    "as sent from email_campaigns c"
+    "select c.name, c.subject, c.coupon_code, c.sent_at, "
+    "(select count(*) from email_sends s where s.campaign_id = c.id) as sent from email_campaigns c"
 )
 _TOP = "custom is null, json_extract(custom, '$.likelihood_to_churn') desc"
 TOOLS: dict[str, tuple[str, dict[str, View]]] = {
@@ -207,7 +207,8 @@ class Pages:
         total = self._count(view, query)
         pages = max(1, -(-total // PER_PAGE))
         return self._render(
-            "table.html", title=f"{title} · {view.title}", tool=tool, tool_title=title, active=tool, view=view, name=name,
+            "table.html", title=f"{title} · {view.title}", tool=tool, tool_title=title, active=tool,
+            view=view, name=name,
             views=views, rows=rows, columns=[c for c in (rows[0] if rows else {}) if c not in written], written=written,
             query=query, page=page, pages=pages, total=total,
         )  # fmt: skip
@@ -224,7 +225,7 @@ class Pages:
             return None
         custom = self.store.rows("select custom, written_at from written_crm where contact_id = ?", (contact_id,))
         activities = self.store.rows(
-            "select occurred_at, kind, note from crm_activities where contact_id = ? order by occurred_at desc limit 50",
+            "select occurred_at, kind, note from crm_activities where contact_id = ? order by 1 desc limit 50",
             (contact_id,),
         )
         return self._render(

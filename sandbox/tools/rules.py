@@ -16,15 +16,53 @@ DEFAULT_RATES = {"crm": 50.0, "payments": 50.0, "email": 50.0, "support": 50.0}
 """Requests per second and tool; as many again may come at once."""
 
 CRM_PROPERTIES = frozenset(
-    """
-    customer_id customer_type lifecycle_stage is_high_value is_subscriber subscription_plan subscription_status
-    likelihood_to_churn is_likely_to_churn churn_probability churn_percentile churn_risk churn_reasons churn_model_version
-    churn_scored_at lifetime_revenue_cents lifetime_value_cents predicted_lifetime_value_cents average_order_value_cents
-    count_orders count_refunds count_sessions count_sessions_30d count_sessions_90d count_tickets count_chats
-    count_support_contacts first_order_at last_order_at first_seen_at last_seen_at days_since_last_order
-    days_since_last_session favourite_category favourite_product currency country last_chat_sentiment acquisition_channel
-    email_open_rate is_wholesale_prospect is_qualified_lead lead_score recommendations last_synced_at
-    """.split()
+    {
+        "customer_id",
+        "customer_type",
+        "lifecycle_stage",
+        "is_high_value",
+        "is_subscriber",
+        "subscription_plan",
+        "subscription_status",
+        "likelihood_to_churn",
+        "is_likely_to_churn",
+        "churn_probability",
+        "churn_percentile",
+        "churn_risk",
+        "churn_reasons",
+        "churn_model_version",
+        "churn_scored_at",
+        "lifetime_revenue_cents",
+        "lifetime_value_cents",
+        "predicted_lifetime_value_cents",
+        "average_order_value_cents",
+        "count_orders",
+        "count_refunds",
+        "count_sessions",
+        "count_sessions_30d",
+        "count_sessions_90d",
+        "count_tickets",
+        "count_chats",
+        "count_support_contacts",
+        "first_order_at",
+        "last_order_at",
+        "first_seen_at",
+        "last_seen_at",
+        "days_since_last_order",
+        "days_since_last_session",
+        "favourite_category",
+        "favourite_product",
+        "currency",
+        "country",
+        "last_chat_sentiment",
+        "acquisition_channel",
+        "email_open_rate",
+        "is_wholesale_prospect",
+        "is_qualified_lead",
+        "lead_score",
+        "recommendations",
+        "last_synced_at",
+    }
 )
 """Custom properties an administrator has created in the CRM; any other is refused."""
 

@@ -111,7 +111,8 @@ class Store:
         marks = ", ".join("?" * len(values))
         column = "email collate nocase" if id_property == "email" else "id"
         name = "email" if id_property == "email" else "id"
-        sql = f"select id, {name} as value from crm_contacts where {column} in ({marks}) order by created_at desc, id desc"
+        newest_first = "order by created_at desc, id desc"
+        sql = f"select id, {name} as value from crm_contacts where {column} in ({marks}) {newest_first}"
         return {row["value"].lower(): row["id"] for row in self.rows(sql, tuple(values))}
 
     def write_crm(self, properties: dict[str, Row], at: str) -> None:
