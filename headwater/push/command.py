@@ -18,6 +18,7 @@ from headwater.errors import UsageError
 from headwater.settings import load_settings
 
 if TYPE_CHECKING:
+    from headwater.push.changes import Scope
     from headwater.push.destinations.base import Request
 
 
@@ -38,7 +39,7 @@ def sync(
 
     if rejected and full:
         raise UsageError("--rejected and --full exclude each other.")
-    scope = "rejected" if rejected else "all" if full else "changed"
+    scope: Scope = "rejected" if rejected else "all" if full else "changed"
     settings = load_settings(home, config)
     loaded = load_config(settings)
     if dry_run or query:

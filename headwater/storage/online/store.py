@@ -162,7 +162,7 @@ class OnlineStore:
         try:
             stale = (key for key in self.client.scan_iter(match=pattern, count=BATCH) if key not in kept)
             for batch in batches(stale, BATCH):
-                removed += int(self.client.unlink(*batch))  # type: ignore[arg-type]
+                removed += int(self.client.unlink(*batch))
         except redis.RedisError as error:
             raise _unavailable(error) from error
         return removed
