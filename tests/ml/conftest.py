@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ml import candidates
 from ml.labels import ChurnRule
 
 FIRST = datetime(2024, 1, 1)
@@ -65,6 +66,15 @@ def make_company(people: int = 900, months: int = 6, seed: int = 3, strength: fl
         as_of=dates[-1].to_pydatetime(),
         rule=ChurnRule("cancellation", horizon_days=28),
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_candidates() -> Iterator[None]:
+    """Two candidates and few trees by default; tests that are about a candidate name it themselves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidates, "NAMES", ["logistic", "gradient_boosting"])
+        patch.setitem(candidates.PARAMETERS["gradient_boosting"], "max_iter", 60)
+        yield
 
 
 @pytest.fixture(scope="session")

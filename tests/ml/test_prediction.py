@@ -116,7 +116,8 @@ def test_scores_cover_the_active_subscribers_at_the_latest_date(company, trained
     rows = found.frame
     assert sorted(rows["customer_id"]) == sorted(active)
     assert rows["probability"].between(0, 1).all()
-    assert (rows["percentile"].min(), rows["percentile"].max()) == (0.0, 100.0)
+    assert 0 <= rows["percentile"].min() < 2  # ties share their mean
+    assert 98 < rows["percentile"].max() <= 100
     order = rows.sort_values("probability", kind="stable")
     assert order["percentile"].is_monotonic_increasing
     assert set(rows["model_version"]) == {trained.version}

@@ -39,7 +39,7 @@ def saved(first, tmp_path):
     return replace(first, folder=tmp_path / first.version)
 
 
-@pytest.mark.parametrize("kind", candidates.NAMES)
+@pytest.mark.parametrize("kind", list(candidates.PARAMETERS))
 def test_every_candidate_comes_back_as_it_was_saved(prepared, tmp_path, monkeypatch, kind):
     monkeypatch.setattr(candidates, "NAMES", [kind])
     rows = prepared.frame
