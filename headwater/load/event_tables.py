@@ -36,6 +36,7 @@ from headwater.storage.warehouse.schema import columns_by_table, create_table, q
 TARGET = "events"
 MAX_EVENT_TABLES = 1_000
 _GUESSED_BYTES = 2_000  # of one event in memory
+_COMPRESSED = "VARCHAR using compression zstd"  # lists of products are long, and else stored as they are
 _BASE = "id, anonymous_id, user_id, context_source_id, original_timestamp, sent_at, timestamp, received_at"
 Tables = dict[str, dict[str, str]]
 
@@ -188,8 +189,10 @@ class _Group:
     ) -> None:
         fixed = BASE_COLUMNS | (TRACK_COLUMNS if kind == "track" else {})
         if table not in self.tables:
-            self.con.execute(create_table(table, fixed))
-            self.tables[table] = dict(fixed)
+            first = {name: types[name] for name in columns}
+            long = {name: _COMPRESSED for name, (column, _) in columns.items() if "array" in column.kinds}
+            self.con.execute(create_table(table, fixed | first | long))
+            self.tables[table] = fixed | first
         existing = self.tables[table]
         if kind == "track" and table == "events.tracks":  # what it has no room for is in the event's own table
             columns = within_limit(columns, existing)
