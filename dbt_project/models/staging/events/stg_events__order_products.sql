@@ -2,17 +2,26 @@ with tracks as (
     select * from {{ ref('stg_events__tracks') }}
 ),
 
+baskets as (
+    select
+        source,
+        message_id,
+        occurred_at,
+        {{ blank_to_null(json_text('payload', 'properties.order_id')) }} as order_id,
+        {{ json_list('payload', 'properties.products') }} as products
+    from tracks
+    where event_name = 'Order Completed'
+),
+
 items as (
     select
-        tracks.source,
-        tracks.message_id,
-        tracks.occurred_at,
-        {{ blank_to_null(json_text('tracks.payload', 'properties.order_id')) }} as order_id,
-        products.position as line_no,
-        products.item
-    from tracks
-    {{ json_items('tracks.payload', 'properties.products', 'products') }}
-    where tracks.event_name = 'Order Completed'
+        source,
+        message_id,
+        occurred_at,
+        order_id,
+        {{ exploded('products') }}
+    from baskets
+    where order_id is not null
 ),
 
 final as (
@@ -21,14 +30,13 @@ final as (
         message_id,
         occurred_at,
         order_id,
-        line_no,
+        position + 1 as line_no,
         {{ json_text('item', 'product_id') }} as product_id,
         {{ json_text('item', 'name') }} as product_name,
         {{ json_text('item', 'category') }} as category,
         try_cast({{ json_text('item', 'quantity') }} as bigint) as quantity,
         {{ to_cents(json_text('item', 'price')) }} as unit_price_cents
     from items
-    where order_id is not null
 )
 
 select * from final
