@@ -99,7 +99,7 @@ class Collector:
                 )
             return await self._collect(name, scope, headers, receive)
         if path == "/health":
-            return self._health()
+            return await self._health()
         if path == "/version":
             return 200, {}, _encode({"name": "headwater", "version": __version__})
         if folder.startswith("/v1/projects/") and name == "settings":
@@ -107,9 +107,10 @@ class Collector:
             return 200, {}, _encode({"integrations": {"Segment.io": {"apiKey": unquote(folder[13:])}}})
         raise RefusedError(404, "not_found", f"There is no route {path or '/'}.")
 
-    def _health(self) -> tuple[int, dict[str, str], bytes]:
-        if self._log.fault:
-            return 503, dict(_RETRY_AFTER), _encode({"code": "log_unavailable", "message": self._log.fault})
+    async def _health(self) -> tuple[int, dict[str, str], bytes]:
+        fault = await self._log.check()
+        if fault is not None:
+            return 503, dict(_RETRY_AFTER), _encode({"code": "log_unavailable", "message": fault})
         return 200, {}, _encode({"status": "ok", **self._counts})
 
     async def _collect(

@@ -91,7 +91,7 @@ def import_events(
     Raises:
         UsageError: there is no such folder or no such file in it.
         ConfigError: no write key is configured, or the collector does not know it.
-        UnavailableError: the collector did not answer for `give_up_seconds`.
+        UnavailableError: the collector did not answer for `give_up_seconds`, or a file cannot be read or written.
         DataError: the collector refused a request.
     """
     report = ImportReport()
@@ -99,7 +99,10 @@ def import_events(
         for file, source in _files(folder, config):
             key = write_key or _write_key(config, source)
             sender = _Sender(client, key, file.name, backfill, give_up_seconds)
-            done, last = _import_file(settings.imports_dir, file, sender)
+            try:
+                done, last = _import_file(settings.imports_dir, file, sender)
+            except OSError as error:
+                raise UnavailableError(f"{error.filename or file}: {error.strerror}.") from error
             report.files.append(done)
             if last is not None and (report.last_event_at is None or last > report.last_event_at):
                 report.last_event_at = last

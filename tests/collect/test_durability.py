@@ -50,6 +50,35 @@ def test_kill_9_in_the_middle_loses_nothing_acknowledged(collector: CollectorPro
     assert acknowledged <= {record.message_id for record in collector.records()}
 
 
+def test_sigterm_under_load_loses_nothing_acknowledged_and_ends_cleanly(collector: CollectorProcess) -> None:
+    acknowledged: set[str] = set()
+    enough = threading.Event()
+
+    def send(worker: int) -> None:
+        with httpx.Client(base_url=collector.url, auth=WEB) as client:
+            for n in range(10_000):
+                try:
+                    answer = client.post("/v1/batch", json=batch(f"{worker}-{n}", 5))
+                except httpx.TransportError:
+                    return
+                if answer.status_code == 200:
+                    acknowledged.update(f"{worker}-{n}-{i}" for i in range(5))
+                if len(acknowledged) > 200:
+                    enough.set()
+
+    threads = [threading.Thread(target=send, args=(worker,)) for worker in range(4)]
+    for thread in threads:
+        thread.start()
+    assert enough.wait(60)
+    collector.stop()
+    for thread in threads:
+        thread.join()
+    assert collector.process is not None
+    assert collector.process.returncode == 0
+    assert all(segment.is_sealed for segment in segments(collector.log_dir))
+    assert acknowledged <= {record.message_id for record in collector.records()}
+
+
 def test_sigterm_seals_the_log(collector: CollectorProcess) -> None:
     collector.post("/v1/batch", batch("m", 3))
     collector.stop()

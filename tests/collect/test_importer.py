@@ -185,6 +185,12 @@ def test_an_unknown_write_key_is_said_at_once(running: CollectorProcess, tmp_pat
         import_events(running.settings, running.config, tmp_path, write_key="wk_of_nobody")
 
 
+def test_a_file_that_cannot_be_read_is_named(running: CollectorProcess, tmp_path: Path) -> None:
+    (tmp_path / "events" / "a.ndjson").mkdir(parents=True)
+    with pytest.raises(UnavailableError, match=r"a\.ndjson: Is a directory"):
+        import_events(running.settings, running.config, tmp_path)
+
+
 def test_a_folder_without_events_is_said(new_collector: CollectorProcess, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         import_events(new_collector.settings, new_collector.config, tmp_path / "none")

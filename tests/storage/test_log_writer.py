@@ -149,8 +149,9 @@ def test_a_full_disk_is_unavailable_and_recovers_when_there_is_room(tmp_path: Pa
                 acknowledged.append(f"full{n}")
             except UnavailableError as error:
                 assert "No space left" in str(error)
-        assert log.fault is not None
-        disk.room = 10_000
+        assert await log.check() is not None
+        disk.room = 100_000
+        assert await log.check() is None
         await log.append([record("again")])
         acknowledged.append("again")
         assert log.fault is None

@@ -24,6 +24,9 @@ from headwater.storage.log.record import MAGIC
 from headwater.storage.log.segment import OPEN, next_name, recover, seal, sync_directory
 
 
+_PROBE_BYTES = 64 * 1024
+
+
 class Disk:
     """The two calls that durability hangs on, apart so that tests can make them fail."""
 
@@ -85,7 +88,7 @@ class LogWriter:
             self._open_segment()
         except OSError as error:
             self._lock.release()
-            raise UnavailableError(f"The event log {self.directory} cannot be written: {error.strerror}.") from error
+            raise UnavailableError(self._sentence(error)) from error
 
     async def append(self, records: list[bytes]) -> None:
         """Return when all of `records` are on disk.
@@ -104,6 +107,13 @@ class LogWriter:
         if self._sealing is None:
             self._sealing = asyncio.create_task(self._seal_when_idle())
         await done
+
+    async def check(self) -> str | None:
+        """What is wrong with the log, in words. After a failure this tries again, so that a load balancer that sends
+        nothing to an unwell collector learns when it is well."""
+        if self.fault is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._probe)
+        return self.fault
 
     async def close(self) -> None:
         """Write what waits, seal, release the lock."""
@@ -156,7 +166,7 @@ class LogWriter:
                 raise OSError(errno.ENOENT, "the segment was deleted")
         except OSError as error:
             self._abandon()
-            self.fault = f"The event log {self.directory} cannot be written: {error.strerror}."
+            self.fault = self._sentence(error)
             raise UnavailableError(self.fault, hint="Send again later.") from error
         self.fault = None
         self._size += len(data)
@@ -165,13 +175,30 @@ class LogWriter:
             with suppress(OSError):
                 self._seal()
 
+    def _probe(self) -> None:
+        try:
+            if self._handle is None:
+                self._open_segment()
+            assert self._handle is not None
+            # an almost full disk still takes a file's first bytes, so ask for the room of some events
+            if self._disk.write(self._handle, bytes(_PROBE_BYTES)) != _PROBE_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.ftruncate(self._handle, self._size)
+            self.fault = None
+        except OSError as error:
+            self._abandon()
+            self.fault = self._sentence(error)
+
+    def _sentence(self, error: OSError) -> str:
+        return f"The event log {self.directory} cannot be written: {error.strerror}."
+
     def _open_segment(self) -> None:
         if self._is_left_open:
             recover(self.directory)
             self._is_left_open = False
         path = self.directory / (next_name(self.directory, saved_positions(self.directory)) + OPEN)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        self._handle, self._path, self._size = handle, path, 0
+        self._handle, self._path, self._size = handle, path, 0  # 0: nothing in it is durable yet
         try:
             if self._disk.write(handle, MAGIC) != len(MAGIC):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -190,17 +217,19 @@ class LogWriter:
         self._handle = self._path = None
         self._size = 0
         os.close(handle)
-        if size <= len(MAGIC):
-            path.unlink(missing_ok=True)
-        else:
-            seal(path)
+        try:
+            if size <= len(MAGIC):
+                path.unlink(missing_ok=True)
+            else:
+                seal(path)
+        except OSError:
+            self._is_left_open = True  # tried again before the next segment is opened
+            raise
 
     def _abandon(self) -> None:
         """Give up the open segment after a failure, keeping only its durable bytes."""
         with suppress(OSError):
             if self._handle is not None:
                 os.ftruncate(self._handle, self._size)
-        try:
+        with suppress(OSError):
             self._seal()
-        except OSError:
-            self._is_left_open = True

@@ -1,0 +1,192 @@
+"""How fast events come in: import through the collector, single requests, landing; against what disk and parser allow.
+
+Belongs here: these measures. Does not belong here: the printing of all benchmarks together (`benchmarks.__main__`
+calls `measures`). Run by itself: `python -m benchmarks.collector [EVENTS]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from headwater.collect.importer import import_events
+from headwater.configuration import load_config
+from headwater.land.events import land_events
+from headwater.settings import CHECKOUT, Settings, load_settings
+
+EVENTS = 200_000
+BLOCK = 1024 * 1024
+
+
+def measures(events: int = EVENTS) -> list[dict[str, Any]]:
+    """Measure everything in a temporary home."""
+    with tempfile.TemporaryDirectory(prefix="hw-bench-") as folder:
+        data = _events_file(Path(folder), events)
+        settings = load_settings(
+            Path(folder) / "home",
+            CHECKOUT / "config" / "examples" / "minimal",
+            lake_url=str(Path(folder) / "lake"),
+            collector_port=_free_port(),
+        )
+        config = load_config(settings)
+        begun = time.perf_counter()
+        with _collector(settings):
+            started = time.perf_counter() - begun
+            begun = time.perf_counter()
+            import_events(settings, config, data.parent)
+            imported = events / (time.perf_counter() - begun)
+            single, p99 = asyncio.run(_single_requests(settings, seconds=3.0))
+        begun = time.perf_counter()
+        landed = land_events(settings, config).events
+        landing = landed / (time.perf_counter() - begun)
+        disk, parser = _disk_limit(data), _parser_limit(data)
+    note = f"{data_size(events)} bytes an event"
+    return [
+        _row("collector_start", "seconds", "lower", started, None, "until /health answers"),
+        _row("collector_import", "events/s", "higher", imported, disk, f"{note}; limit: write and fsync of the bytes"),
+        _row("collector_single_requests", "requests/s", "higher", single, None, "32 clients in one process, one event"),
+        _row("collector_single_p99", "ms", "lower", p99, None, "the clients' own time included"),
+        _row("land_events", "events/s", "higher", landing, parser, f"{note}; limit: decode and encode alone"),
+    ]
+
+
+def data_size(count: int) -> int:
+    """Bytes of the average event of the benchmark."""
+    sample = range(0, count, max(count // 100, 1))
+    return sum(len(_event(n)) for n in sample) // len(sample)
+
+
+def _event(n: int) -> bytes:
+    products = [
+        {"product_id": f"p{(n * 7 + i) % 999}", "name": "A plain white mug", "price": 4.5, "quantity": i + 1}
+        for i in range(n % 4)
+    ]
+    return json.dumps(
+        {
+            "type": "track",
+            "messageId": f"bench-{n:012d}",
+            "userId": f"u{n % 5000}",
+            "anonymousId": f"a{n % 7000}",
+            "event": "Order Completed",
+            "properties": {"order_id": f"o{n}", "total": n % 1000 / 4, "currency": "USD", "products": products},
+            "timestamp": f"2026-01-{1 + n % 28:02d}T12:{n % 60:02d}:00.000Z",
+            "sentAt": f"2026-01-{1 + n % 28:02d}T12:{n % 60:02d}:01.000Z",
+            "context": {
+                "library": {"name": "bench", "version": "1"},
+                "page": {"url": f"https://shop.example/products/{n % 99}", "title": "A plain white mug"},
+                "userAgent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140",
+                "locale": "en-GB",
+            },
+        }
+    ).encode()
+
+
+def _events_file(folder: Path, count: int) -> Path:
+    path = folder / "data" / "bench.ndjson"
+    path.parent.mkdir()
+    with path.open("wb") as file:
+        file.writelines(_event(n) + b"\n" for n in range(count))
+    return path
+
+
+@contextmanager
+def _collector(settings: Settings) -> Iterator[None]:
+    command = [str(Path(sys.executable).parent / "headwater"), "collect", "--home", str(settings.home)]
+    command += ["--config", str(settings.config_dir), "--port", str(settings.collector_port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                httpx.get(f"{settings.collector_url}/health")
+                break
+            except httpx.TransportError:
+                time.sleep(0.01)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _single_requests(settings: Settings, seconds: float) -> tuple[float, float]:
+    """Requests a second and the 99th percentile of their time in ms, over bare sockets: an HTTP library's client
+    would be slower than the collector."""
+    body = _event(1)
+    head = f"POST /v1/track HTTP/1.1\r\nHost: x\r\nX-Write-Key: wk_web_demo\r\nContent-Length: {len(body)}\r\n\r\n"
+    request = head.encode() + body
+    until = time.perf_counter() + seconds
+    times: list[float] = []
+
+    async def client() -> None:
+        reader, writer = await asyncio.open_connection(settings.host, settings.collector_port)
+        while (begun := time.perf_counter()) < until:
+            writer.write(request)
+            answer = await reader.readuntil(b"}")
+            assert answer.startswith(b"HTTP/1.1 200"), answer
+            times.append(time.perf_counter() - begun)
+        writer.close()
+
+    await asyncio.gather(*(client() for _ in range(32)))
+    return len(times) / seconds, sorted(times)[int(len(times) * 0.99)] * 1000
+
+
+def _disk_limit(data: Path) -> float:
+    """Events a second when their bytes are only written, with one fsync a block."""
+    blob = data.read_bytes()
+    count = blob.count(b"\n")
+    target = data.with_suffix(".copy")
+    begun = time.perf_counter()
+    with target.open("wb", buffering=0) as file:
+        for start in range(0, len(blob), BLOCK):
+            file.write(blob[start : start + BLOCK])
+            os.fdatasync(file.fileno())
+    return count / (time.perf_counter() - begun)
+
+
+def _parser_limit(data: Path) -> float:
+    """Events a second when each is only decoded and encoded again."""
+    rows = data.read_bytes().splitlines()[:50_000]
+    decode, encode = msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.Encoder().encode
+    begun = time.perf_counter()
+    for row in rows:
+        encode(decode(row))
+    return len(rows) / (time.perf_counter() - begun)
+
+
+def _row(measure: str, unit: str, better: str, value: float, limit: float | None, note: str) -> dict[str, Any]:
+    return {
+        "measure": measure,
+        "unit": unit,
+        "better": better,
+        "value": round(value, 2),
+        "peer": None,
+        "peer_value": None,
+        "limit_value": round(limit, 2) if limit else None,
+        "cores": os.cpu_count(),
+        "note": note,
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    for row in measures(int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS):
+        limit = f"   limit {row['limit_value']:,}" if row["limit_value"] else ""
+        print(f"{row['measure']:<28}{row['value']:>12,} {row['unit']}{limit}   {row['note']}")

@@ -1,0 +1,113 @@
+"""From bytes to records, without HTTP: nothing crashes, nothing disappears."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headwater.collect import accept
+from headwater.collect.accept import Accepted, Origin
+from headwater.collect.request import RefusedError
+from headwater.event import complete
+from headwater.storage.log.record import Record, scan
+
+LIMIT = 100_000
+PAGE = {"type": "page", "userId": "u", "messageId": "m"}
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+ids = st.none() | st.text() | st.integers() | st.floats() | anything
+events = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["track", "page", "identify", "nothing"]) | anything,
+        "event": st.text() | anything,
+        "userId": ids,
+        "anonymousId": ids,
+        "messageId": ids,
+        "timestamp": anything,
+        "receivedAt": anything,
+        "properties": anything,
+    },
+)
+
+
+def origin(**fields: Any) -> Origin:
+    return Origin(**{"source": "web", "route": "live", "received_at": datetime(2026, 5, 4), **fields})
+
+
+def records(accepted: Accepted) -> list[Record]:
+    return list(scan(b"".join(accepted.records), 0))
+
+
+@given(st.lists(events | anything, max_size=6), st.booleans(), st.sampled_from(["live", "import"]))
+def test_every_element_is_either_accepted_or_kept_aside(items: list, is_ascii: bool, route: str) -> None:
+    body = json.dumps({"batch": items}, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
+    accepted = accept.batch(body, origin(route=route), LIMIT)
+    assert accepted.count + accepted.quarantined == len(items) == len(accepted.records)
+    assert sum(accepted.reasons.values()) == accepted.quarantined
+    found = records(accepted)
+    assert len(found) == len(items)
+    for record in found:
+        if record.envelope.route != "quarantine":
+            _can_land(record)
+
+
+@given(st.binary(max_size=300), st.integers(0, 60), st.integers(0, 60))
+def test_any_damage_to_a_body_is_survived(noise: bytes, start: int, length: int) -> None:
+    body = json.dumps({"batch": [PAGE, PAGE], "sentAt": "2026-05-04T00:00:00Z"}).encode()
+    damaged = body[:start] + noise + body[start + length :]
+    for read in (accept.batch, accept.single, accept.lines):
+        try:
+            accepted = read(damaged, origin(), LIMIT)
+        except RefusedError as refusal:
+            assert refusal.kept == damaged
+        else:
+            assert len(records(accepted)) == accepted.count + accepted.quarantined
+    accept.body_write_key(damaged)
+
+
+@pytest.mark.parametrize("value", ["17850", 17850, 17850.0, " 17850 "])
+def test_a_message_id_is_text_whatever_it_was(value: object) -> None:
+    (record,) = records(accept.batch(json.dumps({"batch": [{**PAGE, "messageId": value}]}).encode(), origin(), LIMIT))
+    assert record.message_id == "17850"
+
+
+def test_an_event_without_message_id_gets_one_of_its_own() -> None:
+    body = json.dumps({"batch": [{**PAGE, "messageId": None}, {**PAGE, "messageId": " "}]}).encode()
+    first, second = records(accept.batch(body, origin(), LIMIT))
+    assert first.message_id != second.message_id
+    assert len(first.message_id) == 36
+
+
+def test_a_message_id_without_measure_is_kept_aside() -> None:
+    accepted = accept.batch(json.dumps({"batch": [{**PAGE, "messageId": "x" * 70_000}]}).encode(), origin(), LIMIT)
+    assert accepted.reasons == {"messageId too long": 1}
+
+
+def test_overlong_headers_do_not_break_the_envelope() -> None:
+    body = json.dumps({"batch": [PAGE], "sentAt": "x" * 100_000}).encode()
+    (record,) = records(accept.batch(body, origin(user_agent="a" * 1024), LIMIT))
+    assert len(record.envelope.sent_at or "") == 64
+
+
+def test_only_the_first_rejected_events_are_listed_but_all_are_counted() -> None:
+    accepted = accept.batch(json.dumps({"batch": [{}] * 500}).encode(), origin(), LIMIT)
+    assert (accepted.quarantined, len(accepted.rejected)) == (500, accept.LISTED)
+
+
+def _can_land(record: Record) -> None:
+    """The lander's own steps; what they refuse as no JSON, the lander keeps aside."""
+    try:
+        payload = msgspec.json.decode(record.payload, type=dict)
+    except (ValueError, RecursionError):
+        return
+    complete(payload, record.message_id, record.envelope.received())
