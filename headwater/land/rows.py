@@ -59,8 +59,9 @@ class Columns:
         fields = [(f"c{i}", self._python(name, kind)) for i, (name, kind) in enumerate(table.columns.items())]
         # a field is never called as in the source: a column may be called «class»
         self._row = msgspec.defstruct("Row", fields, rename={f"c{i}": name for i, name in enumerate(self._names)})
-        answer = msgspec.defstruct("Answer", [("data", list[self._row]), ("next_page_token", str | None, None)])
-        self._decoder = msgspec.json.Decoder(answer)
+        rows: Any = list[self._row]  # type: ignore[name-defined]
+        answer = msgspec.defstruct("Answer", [("data", rows), ("next_page_token", str | None, None)])
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(answer)
 
     def page(self, body: bytes, where: str) -> Page:
         """Type one answer `{"data": […], "next_page_token": …}`.

@@ -156,7 +156,7 @@ def _schema(table: str) -> Any:
 
 def _row(chat: Conversation, source: str, key: str) -> dict[str, Any]:
     said = [turn.text for turn in chat.turns if turn.role == "customer"]
-    spoken = [_utc(turn.timestamp) for turn in chat.turns if turn.timestamp]
+    spoken = [moment for turn in chat.turns if (moment := _utc(turn.timestamp))]
     started, ended = _utc(chat.started_at), _utc(chat.ended_at)
     last = ended or max(spoken, default=None) or started
     return {

@@ -39,10 +39,15 @@ def within_limits(
     """
     kept = np.ones(len(left), dtype=bool)
     crowded = np.zeros(len(left), dtype=bool)
-    for near, far in ((left, right), (right, left)):
-        for (near_type, far_type), limit in limits.items():
-            concerned = (nodes.types[near] == near_type) & (nodes.types[far] == far_type)
-            ties_of = np.bincount(near[concerned], minlength=len(nodes.types))
+    for (near_type, far_type), limit in limits.items():
+        sides_of = [
+            (near, (nodes.types[near] == near_type) & (nodes.types[far] == far_type))
+            for near, far in ((left, right), (right, left))
+        ]
+        ties_of = np.zeros(len(nodes.types), dtype=np.int64)
+        for near, concerned in sides_of:
+            np.add.at(ties_of, near[concerned], 1)
+        for near, concerned in sides_of:
             crowded[concerned] |= ties_of[near[concerned]] > limit
     # only the ties around a crowded value need to be taken one by one
     tied: dict[tuple[int, int], int] = {}
