@@ -23,7 +23,6 @@ from headwater.storage.log.reader import saved_positions
 from headwater.storage.log.record import MAGIC
 from headwater.storage.log.segment import OPEN, next_name, recover, seal, sync_directory
 
-
 _PROBE_BYTES = 64 * 1024
 
 
