@@ -21,7 +21,7 @@ from headwater.push.rows import columns_of, json_object, literal, quote, relatio
 Scope = Literal["changed", "rejected", "all"]
 SHOWN = 5
 PAGE = 20_000
-_DUE_COLUMNS = "key, fields, hash, operation, accepted_hash, attempts, rejections, first_rejected_at"
+_DUE_COLUMNS = "key, fields, hash, operation, accepted_hash, attempts, rejections, first_rejected_at, was_rejected"
 
 
 def id_field(name: str, sync: Sync, destination: Destination) -> str:
@@ -108,7 +108,8 @@ def stage_due(con: duckdb.DuckDBPyConnection, name: str, now: datetime, scope: S
             case when accepted_hash is null then 'insert' else 'update' end as operation,
             accepted_hash, attempts,
             case when is_same_as_refused then refusals else 0 end as rejections,
-            case when is_same_as_refused then first_at end as first_rejected_at
+            case when is_same_as_refused then first_at end as first_rejected_at,
+            was_rejected
         from compared
         where {conditions[scope]}
         """,

@@ -70,7 +70,8 @@ where sync = $sync and key in (select key from ledger_batch where is_accepted)
 class Due:
     """One row to be sent, with what the ledger knows of it.
 
-    `attempts` counts all earlier attempts; `rejections` and `first_rejected_at` are about these very values.
+    `attempts` counts all earlier attempts; `rejections` and `first_rejected_at` are about these very values,
+    `was_rejected` about any.
     """
 
     key: str
@@ -81,6 +82,7 @@ class Due:
     attempts: int
     rejections: int
     first_rejected_at: datetime | None
+    was_rejected: bool
 
 
 @dataclass
@@ -181,7 +183,8 @@ def record_batch(
         con.execute(_UPSERT_ROWS, about)
         if not all(outcome.is_accepted for outcome in outcomes):
             con.execute(_UPSERT_REJECTED, about)
-        con.execute(_FORGET_REJECTED, {"sync": sync})
+        if any(row.was_rejected for row in rows):
+            con.execute(_FORGET_REJECTED, {"sync": sync})
         con.commit()
     except BaseException:
         con.rollback()

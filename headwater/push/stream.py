@@ -21,10 +21,11 @@ from headwater.errors import ConfigError, UnavailableError
 from headwater.event import complete, identifier
 from headwater.push.destinations import open_destination
 from headwater.push.destinations.base import Destination, Outcome
-from headwater.push.progress import Progress, bury, exclusive, load_progress, save_progress
+from headwater.push.progress import Progress, bury, exclusive, folder, load_progress, save_progress
 from headwater.push.sender import RequestRefusedError, Sender
 from headwater.push.times import utc_now
 from headwater.settings import Settings
+from headwater.storage.home import unwritable
 from headwater.storage.log import LogReader, Position, Record
 
 GIVE_UP_AFTER = timedelta(hours=72)
@@ -181,8 +182,15 @@ def drain(settings: Settings, config: Config, name: str) -> StreamReport:
 
     Raises:
         ConfigError: the destination cannot take events, or its token is refused.
-        UnavailableError: the tool is down; what it accepted before stays delivered.
+        UnavailableError: the tool is down, or the disk full; what was accepted before stays delivered.
     """
+    try:
+        return _drain(settings, config, name)
+    except OSError as error:
+        raise unwritable(folder(settings), error) from error
+
+
+def _drain(settings: Settings, config: Config, name: str) -> StreamReport:
     with exclusive(settings, name) as is_ours:
         if not is_ours:
             there = load_progress(settings, name)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +19,7 @@ import duckdb
 import msgspec
 
 from headwater.configuration import Config, Sync
-from headwater.errors import ConfigError, HeadwaterError
+from headwater.errors import ConfigError, HeadwaterError, UnavailableError
 from headwater.push import changes, ledger
 from headwater.push.changes import Scope
 from headwater.push.destinations import open_destination
@@ -68,7 +69,8 @@ def run_sync(
     Raises:
         ConfigError: the sync, its mapping or the tool's token is wrong.
         DataError: the model is missing, or the key is null or not unique; nothing was sent.
-        UnavailableError: the tool is down; what it accepted before is recorded, nothing else counts as sent.
+        UnavailableError: the tool is down, or the disk full; what was accepted and recorded before stays, nothing
+            else counts as sent.
     """
     sync = find_sync(config, name)
     destination = open_destination(config, sync.destination)
@@ -81,7 +83,10 @@ def run_sync(
             _run(con, name, sync, destination, sender, run_id, totals, scope, now)
         except (HeadwaterError, duckdb.Error) as error:
             totals.requests = sender.requests
-            ledger.finish_run(con, run_id, totals, now(), "failed", str(error))
+            with suppress(duckdb.Error):  # a full disk refuses this too; the error to show is the first
+                ledger.finish_run(con, run_id, totals, now(), "failed", str(error))
+            if isinstance(error, duckdb.IOException | duckdb.FatalException):
+                raise UnavailableError(f"Sync {name} could not be recorded: {error}") from error
             raise
         totals.requests = sender.requests
     ledger.finish_run(con, run_id, totals, now(), "succeeded", None)

@@ -78,7 +78,7 @@ def keep(settings: Settings, name: str, make: Callable[[], Loop], stop: threadin
                             stop.wait(POLL_SECONDS)
                 finally:
                     loop.close()
-            except HeadwaterError as error:
+            except (HeadwaterError, OSError) as error:
                 log.warning("%s: %s", name, error)
             except Exception:
                 log.exception("%s: an unexpected fault; it goes on", name)

@@ -145,3 +145,10 @@ def test_a_destination_that_takes_no_events_says_so(settings: Settings, config: 
     config.destinations["crm"].stream = Stream()
     with pytest.raises(ConfigError, match="type crm, which takes no events"):
         drain(settings, config, "crm")
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(settings: Settings, config: Config) -> None:
+    settings.home.mkdir(parents=True)
+    (settings.home / "push").write_text("in the way")
+    with pytest.raises(UnavailableError, match=r"/push cannot be written"):
+        drain(settings, config, "events")

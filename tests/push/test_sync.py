@@ -241,3 +241,16 @@ def test_values_arrive_as_they_are(run: Run, tool: ToolServer) -> None:
         "2026-01-02T03:04:05.678Z",
         None,
     )
+
+
+def test_a_disk_that_cannot_take_the_record_ends_the_run_in_one_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise duckdb.IOException("IO Error: No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(UnavailableError, match="Sync crm could not be recorded: .*No"):
+        patch.setattr("headwater.push.ledger.record_batch", full)
+        run()
+    assert run.table("select status, accepted from push.sync_runs") == [("failed", 0)]
+    assert run().accepted == 250
