@@ -198,3 +198,12 @@ def test_a_home_without_a_log_has_nothing_to_land(settings: Settings) -> None:
     assert pending_segments(settings) == []
     assert land(settings) == EventsLanded()
     assert not settings.log_dir.exists() or objects(settings) == {}
+
+
+def test_an_sdk_two_hours_ahead_lands_at_the_collectors_time(settings: Settings) -> None:
+    ahead = Envelope("web", "live", EVENING, sent_at="2026-05-05T01:59:59.000Z")
+    segment(settings, 1, (ahead, "m1", page(timestamp="2026-05-05T01:59:29.000Z")))
+    land(settings)
+    assert read(settings, "events", "timestamp, original_timestamp, sent_at, known_at") == [
+        (datetime(2026, 5, 4, 23, 59, 29), datetime(2026, 5, 5, 1, 59, 29), datetime(2026, 5, 5, 1, 59, 59), EVENING)
+    ]
