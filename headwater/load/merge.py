@@ -94,12 +94,7 @@ def merge(con: DuckDBPyConnection, lake: Lake, extract: Extract, keys: list[str]
         raise DataError(f"{names} cannot be loaded: {str(error).splitlines()[0]}") from error
     if extract.has_versions:
         _keep_versions(con, extract)
-    newest = f"{name(extract.cursor)} desc nulls last, " if extract.cursor else ""
-    con.execute(
-        f"create or replace temp table _latest as select * exclude (_position) from _staged "
-        f"qualify row_number() over (partition by {', '.join(name(column) for column in extract.key)} "
-        f"order by {newest}_position desc, _row_number desc) = 1"
-    )
+    _keep_latest(con, extract)
     _give_origin(con, extract)
     if _is_empty(con, extract.target):
         replaced = con.execute(
@@ -108,7 +103,6 @@ def merge(con: DuckDBPyConnection, lake: Lake, extract: Extract, keys: list[str]
     else:
         replaced = _replace(con, extract)
     con.execute("drop table _latest")
-    con.execute("drop table _staged")
     return int(replaced[0]) if replaced else 0
 
 
@@ -143,6 +137,21 @@ def _keep_versions(con: DuckDBPyConnection, extract: Extract) -> None:
             where {extract.same_key("held", "fresh")} and {extract.same_content("held", "fresh")}
         )"""
     )
+
+
+def _keep_latest(con: DuckDBPyConnection, extract: Extract) -> None:
+    """`_staged` becomes `_latest`: one row a key."""
+    key = ", ".join(name(column) for column in extract.key)
+    # sorting wide rows is dear; most extracts hold each key once
+    if con.execute(f"select 1 from _staged group by {key} having count(*) > 1 limit 1").fetchone():
+        newest = f"{name(extract.cursor)} desc nulls last, " if extract.cursor else ""
+        con.execute(
+            f"create or replace temp table _one_each as from _staged qualify row_number() over "
+            f"(partition by {key} order by {newest}_position desc, _row_number desc) = 1"
+        )
+        con.execute("drop table _staged")
+        con.execute("alter table _one_each rename to _staged")
+    con.execute("alter table _staged rename to _latest")
 
 
 def _give_origin(con: DuckDBPyConnection, extract: Extract) -> None:
