@@ -249,7 +249,7 @@ def test_a_disk_that_cannot_take_the_record_ends_the_run_in_one_sentence(
     def full(*_: object) -> None:
         raise duckdb.IOException("IO Error: No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(UnavailableError, match="Sync crm could not be recorded: .*No"):
+    with monkeypatch.context() as patch, pytest.raises(UnavailableError, match=r"Sync crm could not be recorded: .*No"):
         patch.setattr("headwater.push.ledger.record_batch", full)
         run()
     assert run.table("select status, accepted from push.sync_runs") == [("failed", 0)]
