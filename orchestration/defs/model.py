@@ -43,15 +43,15 @@ def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Pla
         "session_gap_minutes": config().platform.session_gap_minutes,
         **config().platform.dbt_vars,
     }
-    invocation = dbt.cli(
-        ["build", "--vars", json.dumps(variables)],
-        context=context,
-        target_path=target_dir(platform.settings) / "runs" / context.run_id,
-    )
     log = platform.settings.logs_dir / "dbt.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     # Row counts are added once dbt has ended: dagster-dbt's own count keeps the warehouse file open in this process.
     with log.open("a", encoding="utf-8") as output, redirect_stdout(output):
+        invocation = dbt.cli(
+            ["build", "--vars", json.dumps(variables)],
+            context=context,
+            target_path=target_dir(platform.settings) / "runs" / context.run_id,
+        )
         events = list(invocation.stream())
     counts = _counts(warehouse, {relation for relation in map(_relation, events) if relation})
     for event in events:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import datetime
 
 import dagster as dg
 import duckdb
@@ -10,6 +11,7 @@ import pandas as pd
 from headwater.configuration import Prediction
 from headwater.storage.warehouse import replace_table, transaction
 from ml import prediction as ml
+from ml.outcomes import Trained
 from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, as_of, config, rows
 
 FEATURES = "intermediate.int_churn_features"
@@ -65,6 +67,8 @@ def _assets(name: str, prediction: Prediction) -> list[dg.AssetsDefinition]:
             frames = _frames(connection, scoring=False)
             prepared = ml.prepare(**frames, rule=rule, as_of=as_of(context), allowed=_allowed(connection, prediction))
             replace_table(connection, f"ml.{name}_training_set", prepared.frame)
+            if prepared.skip_reason:
+                _record(connection, name, Trained(skip_reason=prepared.skip_reason), as_of(context))
         return dg.MaterializeResult(metadata=rows(len(prepared.frame), **prepared.metadata()))
 
     @dg.asset(
@@ -83,8 +87,9 @@ def _assets(name: str, prediction: Prediction) -> list[dg.AssetsDefinition]:
                 folder=platform.settings.home / "models" / name,
                 created_at=as_of(context),
                 audience_share=prediction.audience_share,
+                skip_reason=_skip_reason(connection, name) if frame.empty else "",
             )
-            _record(connection, name, trained, str(as_of(context)))
+            _record(connection, name, trained, as_of(context))
         if trained.version and trained.folder:
             lake = platform.lake()
             for file in sorted(trained.folder.iterdir()):
@@ -114,7 +119,16 @@ def _assets(name: str, prediction: Prediction) -> list[dg.AssetsDefinition]:
     return [training_set, model, scores]
 
 
-def _record(connection: duckdb.DuckDBPyConnection, name: str, trained: ml.Trained, at: str) -> None:
+def _skip_reason(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+    """Why the training set is empty, as its asset recorded it."""
+    connection.execute(MODELS)
+    found = connection.execute(
+        "select reason from ml.models where prediction = ? and status = 'skipped'", [name]
+    ).fetchone()
+    return found[0] if found else ""
+
+
+def _record(connection: duckdb.DuckDBPyConnection, name: str, trained: Trained, at: datetime) -> None:
     """`ml.models`: what the last training of each prediction came to."""
     with transaction(connection):
         connection.execute(MODELS)
