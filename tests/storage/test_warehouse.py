@@ -12,7 +12,9 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from headwater.cli import cli
 from headwater.errors import BusyError, ConfigError, DataError, UnavailableError
 from headwater.settings import Settings, load_settings
 from headwater.storage import warehouse
@@ -282,3 +284,10 @@ def test_a_replacement_that_fails_leaves_the_old_rows(settings: Settings) -> Non
         with pytest.raises(duckdb.Error):
             replace_table(con, "ml.t", pd.DataFrame({"n": ["not a number"]}), columns={"n": "bigint"})
         assert con.execute("select n from ml.t").fetchall() == [(1,)]
+
+
+def test_the_publish_command_says_what_it_did(settings: Settings) -> None:
+    for expected in ("renewed", "is up to date"):
+        result = CliRunner().invoke(cli, ["publish", "--home", str(settings.home)])
+        assert result.exit_code == 0, result.output
+        assert f"{settings.warehouse_read} {expected}" in result.output
