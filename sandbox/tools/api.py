@@ -6,7 +6,6 @@ Belongs here: requests in, JSON out. Does not belong here: pages for people (`pa
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import math
 import time
@@ -243,7 +242,7 @@ def _write_token(updated_at: str, row_id: str) -> str:
 def _read_token(token: str) -> tuple[str, str]:
     try:
         updated_at, _, row_id = base64.urlsafe_b64decode(token).decode().partition("|")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         updated_at = row_id = ""
     if not row_id:
         raise ApiError(400, "INVALID_PAGE_TOKEN", "page_token is not one of ours.")
