@@ -121,7 +121,7 @@ def draw_person(world: World, index: int) -> Person:
     email = f"{local}{number}{index}@{rng.choice(DOMAINS)}"
     if rng.random() < 0.006:
         email = email.replace("@", rng.choice(("@@", " at ", "@.")))
-    second = f"{local}@work{index % 97}.example.com" if rng.random() < 0.08 else None
+    second = f"{local}{index}@work{index % 97}.example.com" if rng.random() < 0.08 else None
     user_id = f"usr_{rng.getrandbits(40):010x}"
     age = rng.triangular(25, 47, 34) if habit == "loyal" and rng.random() < 0.7 else rng.triangular(17, 74, 36)
     birth_date = to_date(world.opened - int(age * 365.25))
