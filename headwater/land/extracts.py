@@ -34,12 +34,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 WAIT_SECONDS = 60.0
-_DLT = {
-    "runtime": {"dlthub_telemetry": False, "log_level": "ERROR"},
-    "load": {"delete_completed_jobs": True, "truncate_staging_dataset": False},
-    "extract": {"next_item_mode": "fifo"},
-    "restore_from_destination": False,
-}
 
 
 @dataclass
@@ -89,7 +83,9 @@ def pull(settings: Settings, config: Config, source_name: str, tables: list[str]
 def _run(settings: Settings, lake: Lake, name: str, source: RestSource, report: Pulled) -> None:
     import dlt
 
-    _configure()
+    from headwater.land import dlt_context
+
+    dlt_context.enter(settings.dlt_dir)
     # the cursors say what a lake holds: another lake has others
     pipeline_name = f"{name}_{_short(settings.lake_url)}"
     held = {item.key.split("/")[2] for item in lake.list(f"extracts/{name}/")}
@@ -147,22 +143,6 @@ def _destination(lake: Lake, name: str, report: Pulled) -> Any:
             counts.rows += pq.read_metadata(file_path).num_rows
 
     return dlt.destination(put, name="lake", loader_file_format="parquet", batch_size=0, naming_convention="direct")
-
-
-def _configure() -> None:
-    """Tell dlt what it would otherwise look up: no telemetry, no files but those under the home."""
-    import dlt
-    from dlt.common.configuration.providers import CustomLoaderDocProvider
-
-    if not any(provider.name == "headwater" for provider in _providers()):
-        dlt.config.register_provider(CustomLoaderDocProvider("headwater", lambda: _DLT, supports_secrets=False))
-
-
-def _providers() -> list[Any]:
-    from dlt.common.configuration.container import Container
-    from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
-
-    return list(Container()[PluggableRunContext].providers.providers)
 
 
 def _ours(error: BaseException | None) -> HeadwaterError | None:
