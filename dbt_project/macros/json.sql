@@ -12,17 +12,26 @@
     {{- return("json_extract_string(" ~ column ~ ", '$." ~ path ~ "')") -}}
 {% endmacro %}
 
-{# The elements of a JSON array as a list of JSON texts; null for what is no array. #}
-{% macro json_list(column, path) %}
-    {{- return(adapter.dispatch("json_list")(column, path)) -}}
+{#
+    A JSON array of objects as a list of records with these fields, all text, taken apart in one go; null for what is
+    no array.
+#}
+{% macro json_records(column, path, fields) %}
+    {{- return(adapter.dispatch("json_records")(column, path, fields)) -}}
 {% endmacro %}
 
-{% macro default__json_list(column, path) %}
-    {{- return("from_json(get_json_object(" ~ column ~ ", '$." ~ path ~ "'), 'array<string>')") -}}
+{% macro default__json_records(column, path, fields) %}
+    {{- return(
+        "from_json(get_json_object(" ~ column ~ ", '$." ~ path ~ "'), 'array<struct<"
+        ~ fields | join(": string, ") ~ ": string>>')"
+    ) -}}
 {% endmacro %}
 
-{% macro duckdb__json_list(column, path) %}
-    {{- return("from_json(json_extract(" ~ column ~ ", '$." ~ path ~ "'), '[\"JSON\"]')") -}}
+{% macro duckdb__json_records(column, path, fields) %}
+    {{- return(
+        "from_json(json_extract(" ~ column ~ ", '$." ~ path ~ "'), '[{\"" ~ fields | join('": "text", "')
+        ~ "\": \"text\"}]')"
+    ) -}}
 {% endmacro %}
 
 {#

@@ -69,19 +69,47 @@ order_features as (
     group by orders.customer_id, observations.observation_date
 ),
 
-line_features as (
+-- What was new to a person, and since when it could be known.
+first_products as (
     select
-        order_lines.customer_id,
-        observations.observation_date,
-        count(distinct order_lines.category) as count_categories,
-        count(distinct order_lines.product_id) as count_products
+        customer_id,
+        product_id,
+        min(greatest(ordered_at, known_at)) as first_at
     from order_lines
+    where customer_id is not null and kind = 'sale'
+    group by customer_id, product_id
+),
+
+first_categories as (
+    select
+        customer_id,
+        category,
+        min(greatest(ordered_at, known_at)) as first_at
+    from order_lines
+    where customer_id is not null and kind = 'sale' and category is not null
+    group by customer_id, category
+),
+
+product_features as (
+    select
+        first_products.customer_id,
+        observations.observation_date,
+        count(*) as count_products
+    from first_products
     inner join observations
-        on
-            order_lines.ordered_at < observations.observed_at
-            and order_lines.known_at < observations.observed_at
-    where order_lines.customer_id is not null and order_lines.kind = 'sale'
-    group by order_lines.customer_id, observations.observation_date
+        on first_products.first_at < observations.observed_at
+    group by first_products.customer_id, observations.observation_date
+),
+
+category_features as (
+    select
+        first_categories.customer_id,
+        observations.observation_date,
+        count(*) as count_categories
+    from first_categories
+    inner join observations
+        on first_categories.first_at < observations.observed_at
+    group by first_categories.customer_id, observations.observation_date
 ),
 
 subscription_features as (
@@ -210,8 +238,8 @@ final as (
             as days_since_first_order,
         {{ days_between('order_features.last_order_at', 'observations.observed_at') }}
             as days_since_last_order,
-        coalesce(line_features.count_categories, 0) as count_categories,
-        coalesce(line_features.count_products, 0) as count_products,
+        coalesce(category_features.count_categories, 0) as count_categories,
+        coalesce(product_features.count_products, 0) as count_products,
         coalesce(subscription_features.count_subscriptions_active, 0) > 0 as is_subscriber,
         coalesce(subscription_features.count_subscriptions, 0) as count_subscriptions,
         {{ days_between('subscription_features.last_started_at', 'observations.observed_at') }}
@@ -248,10 +276,14 @@ final as (
         on
             population.customer_id = order_features.customer_id
             and population.observation_date = order_features.observation_date
-    left join line_features
+    left join product_features
         on
-            population.customer_id = line_features.customer_id
-            and population.observation_date = line_features.observation_date
+            population.customer_id = product_features.customer_id
+            and population.observation_date = product_features.observation_date
+    left join category_features
+        on
+            population.customer_id = category_features.customer_id
+            and population.observation_date = category_features.observation_date
     left join subscription_features
         on
             population.customer_id = subscription_features.customer_id

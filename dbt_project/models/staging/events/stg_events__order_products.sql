@@ -8,7 +8,9 @@ baskets as (
         message_id,
         occurred_at,
         {{ blank_to_null(json_text('payload', 'properties.order_id')) }} as order_id,
-        {{ json_list('payload', 'properties.products') }} as products
+        {{ json_records(
+            'payload', 'properties.products', ['product_id', 'name', 'category', 'quantity', 'price']
+        ) }} as products
     from tracks
     where event_name = 'Order Completed'
 ),
@@ -26,16 +28,16 @@ items as (
 
 final as (
     select
-        source,
-        message_id,
-        occurred_at,
-        order_id,
-        position + 1 as line_no,
-        {{ json_text('item', 'product_id') }} as product_id,
-        {{ json_text('item', 'name') }} as product_name,
-        {{ json_text('item', 'category') }} as category,
-        try_cast({{ json_text('item', 'quantity') }} as bigint) as quantity,
-        {{ to_cents(json_text('item', 'price')) }} as unit_price_cents
+        items.source,
+        items.message_id,
+        items.occurred_at,
+        items.order_id,
+        items.position + 1 as line_no,
+        items.item.product_id,
+        items.item.name as product_name,
+        items.item.category,
+        try_cast(items.item.quantity as bigint) as quantity,
+        {{ to_cents('items.item.price') }} as unit_price_cents
     from items
 )
 
