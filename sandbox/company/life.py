@@ -39,6 +39,7 @@ class Life:
         self.guest_payer: str | None = None
         self.payer: str | None = None
         self.orders: list[Order] = []
+        self.purchases = 0  # orders so far, less those that were cancelled
         self.contacts: list[dict[str, Any]] = []
         self.lead: dict[str, Any] | None = None
         self.account_id: str | None = None
@@ -110,10 +111,10 @@ class Life:
 
     # --- what is remembered --------------------------------------------------------------------------------------
 
-    @property
-    def purchases(self) -> int:
-        """Orders so far, less those that were cancelled."""
-        return sum(order.cancelled_at is None for order in self.orders)
+    def remember(self, order: Order) -> None:
+        """An order was placed."""
+        self.orders.append(order)
+        self.purchases += 1
 
     def appetite(self, day: int) -> float:
         """How much likelier than usual the person is to buy today: less just after an order."""

@@ -64,7 +64,7 @@ def place_order(life: Life, visit: Visit, basket: dict[Product, int], coupon: st
         in_payments=in_payments,
     )
     order.changes.append((order.placed_at, "paid"))
-    life.orders.append(order)
+    life.remember(order)
     _draw_fate(life, order)
     return order
 
@@ -116,6 +116,7 @@ def _draw_fate(life: Life, order: Order) -> None:
 
 def _cancel(life: Life, at: int, order: Order) -> None:
     order.cancelled_at = at
+    life.purchases -= 1
     order.changes.append((at, "cancelled"))
     properties: dict[str, Any] = {"order_id": order.order_id, "total": order.total_cents / 100, "currency": CURRENCY}
     life.server_event(at, "Order Cancelled", properties)

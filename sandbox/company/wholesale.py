@@ -154,7 +154,7 @@ def _wholesale_order(life: Life, at: int) -> None:
         in_events=False,
     )
     order.changes.append((at, "paid"))
-    life.orders.append(order)
+    life.remember(order)
     life.schedule(at + int(rng.uniform(25, 70) * DAY), _wholesale_order)
 
 
