@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 WAIT_SECONDS = 60.0
+_REMEMBERED = 10_000
 
 
 @dataclass
@@ -122,8 +123,14 @@ def _resource(lake: Lake, http: Any, name: str, source: RestSource, table_name: 
             rejected += page.rejected
             if page.rows.num_rows:
                 yield page.rows
-        put_quarantine(lake, "extracts", f"{name}.{table_name}", rejected)
-        report.tables[table_name].quarantined = len(rejected)
+        # a bad row newer than every good one comes again with each pull, until it is mended
+        state = dlt.current.resource_state()
+        known, digests = set(state.get("rejected", [])), [_short(item.reason + item.payload) for item in rejected]
+        fresh = [item for item, digest in zip(rejected, digests, strict=True) if digest not in known]
+        put_quarantine(lake, "extracts", f"{name}.{table_name}", fresh)
+        if known != set(digests):
+            state["rejected"] = digests[-_REMEMBERED:]
+        report.tables[table_name].quarantined = len(fresh)
 
     # times are UTC without an offset everywhere in the lake; dlt would add one
     naive = {column: {"timezone": False} for column, kind in table.columns.items() if kind == "timestamp"}

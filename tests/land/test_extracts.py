@@ -93,11 +93,15 @@ def test_a_row_with_a_wrong_type_or_a_missing_column_is_kept_aside_and_the_rest_
     assert '"c00003"' in aside[0][2]
 
 
-def test_the_same_bad_row_is_kept_aside_once(settings: Settings, crm: Config, tool: PagedTool, lake: LocalLake) -> None:
+def test_the_same_bad_row_is_kept_aside_once_however_often_it_is_met(
+    settings: Settings, crm: Config, tool: PagedTool, landed_rows: Rows
+) -> None:
     tool.rows = {"contacts": [contact(1), contact(2, visits="many")], "deals": []}
-    pull(settings, crm, "crm")
-    pull(settings, crm, "crm")
-    assert len(lake.list("quarantine/")) == 1
+    assert pull(settings, crm, "crm").tables["contacts"].quarantined == 1
+    tool.rows["contacts"].append(contact(3, visits="few"))
+    assert pull(settings, crm, "crm").tables["contacts"].quarantined == 1
+    assert pull(settings, crm, "crm").tables["contacts"].quarantined == 0
+    assert len(landed_rows("quarantine/")) == 2
 
 
 def test_a_tool_that_asks_to_wait_and_one_that_stumbles_are_asked_again(
