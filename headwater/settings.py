@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,6 +149,21 @@ def load_settings(
     )
     given = {key: value for key, value in overrides.items() if value is not None}
     return replace(settings, **given)  # type: ignore[arg-type]
+
+
+@contextmanager
+def exported(**values: str) -> Iterator[None]:
+    """Set variables for the children started meanwhile, where a library starts them and takes no environment."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def parse_as_of(text: str) -> datetime:

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource
+from packaging.version import Version
 
 from headwater.errors import HeadwaterError
 from headwater.settings import CHECKOUT, Settings
+from orchestration.platform import config
 
 PROJECT_DIR = CHECKOUT / "dbt_project"
 
@@ -26,6 +31,39 @@ PROJECT_DIR = CHECKOUT / "dbt_project"
 def dbt_executable() -> str:
     """dbt beside the running Python."""
     return str(Path(sys.executable).parent / "dbt")
+
+
+class Dbt(DbtCliResource):
+    """dagster-dbt's resource without the in-process adapter: it serves metadata that we do not ask for, and costs
+    seconds and a second reading of the whole project at every call."""
+
+    @property
+    def _cli_version(self) -> Version:
+        return Version(installed("dbt-core"))
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:
+        return None
+
+
+def dbt_vars() -> str:
+    """The company's vars as dbt takes them. The same at each call, so that dbt reads its parsed project again instead
+    of parsing; the as-of time differs by run and goes by the environment (HEADWATER_AS_OF)."""
+    platform = config().platform
+    variables = {"currency": platform.currency, "session_gap_minutes": platform.session_gap_minutes}
+    return json.dumps({**variables, **platform.dbt_vars})
+
+
+def run_target(settings: Settings, run_id: str) -> Path:
+    """A target folder of its own for one run, with the parsed project in it; those of older runs are removed."""
+    runs = target_dir(settings) / "runs"
+    folder = runs / run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    for older in sorted(runs.iterdir(), key=lambda path: path.stat().st_mtime)[:-5]:
+        shutil.rmtree(older, ignore_errors=True)
+    parsed = target_dir(settings) / "partial_parse.msgpack"
+    if parsed.exists() and not (folder / parsed.name).exists():
+        shutil.copy(parsed, folder / parsed.name)
+    return folder
 
 
 def target_dir(settings: Settings) -> Path:
@@ -48,7 +86,10 @@ def ensure_manifest(settings: Settings) -> Path:
         if manifest.exists() and stamp.exists() and stamp.read_text() == digest:
             return manifest
         result = subprocess.run(
-            [dbt_executable(), "--quiet", "parse", "--profiles-dir", str(PROJECT_DIR), "--target-path", str(target)],
+            [
+                *(dbt_executable(), "--quiet", "parse", "--vars", dbt_vars()),
+                *("--profiles-dir", str(PROJECT_DIR), "--target-path", str(target)),
+            ],
             cwd=PROJECT_DIR,
             env=settings.environment(),
             capture_output=True,
@@ -62,7 +103,7 @@ def ensure_manifest(settings: Settings) -> Path:
 
 
 def _digest() -> str:
-    found = hashlib.sha256()
+    found = hashlib.sha256(dbt_vars().encode())
     for path in sorted(PROJECT_DIR.rglob("*")):
         if path.suffix in {".sql", ".yml", ".csv", ".md"} and "target" not in path.parts:
             found.update(str(path.relative_to(PROJECT_DIR)).encode())

@@ -6,10 +6,11 @@ from contextlib import redirect_stdout
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource, dbt_assets
+from dagster_dbt import dbt_assets
 
-from orchestration.dbt import Translator, ensure_manifest, target_dir
-from orchestration.platform import POOL, Platform, Warehouse, as_of, config, rows, settings
+from headwater.settings import exported
+from orchestration.dbt import Dbt, Translator, dbt_vars, ensure_manifest, run_target
+from orchestration.platform import POOL, Platform, Warehouse, as_of, rows, settings
 
 MANIFEST = ensure_manifest(settings())
 NODES: dict[str, Any] = json.loads(MANIFEST.read_text(encoding="utf-8"))["nodes"]
@@ -19,9 +20,7 @@ Models = Iterator[Any]
 
 # Two sets, because scores lie between them: features are models, and the audiences of scores are models too.
 @dbt_assets(manifest=MANIFEST, dagster_dbt_translator=Translator(), name="dbt_models", pool=POOL, exclude=AFTER_SCORES)
-def dbt_models(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform, warehouse: Warehouse
-) -> Models:
+def dbt_models(context: dg.AssetExecutionContext, dbt: Dbt, platform: Platform, warehouse: Warehouse) -> Models:
     """`dbt build` of what the run selects, models and tests: everything that reads no score."""
     yield from _build(context, dbt, platform, warehouse)
 
@@ -29,28 +28,21 @@ def dbt_models(
 @dbt_assets(
     manifest=MANIFEST, dagster_dbt_translator=Translator(), name="dbt_activation", pool=POOL, select=AFTER_SCORES
 )
-def dbt_activation(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform, warehouse: Warehouse
-) -> Models:
+def dbt_activation(context: dg.AssetExecutionContext, dbt: Dbt, platform: Platform, warehouse: Warehouse) -> Models:
     """`dbt build` of what reads scores."""
     yield from _build(context, dbt, platform, warehouse)
 
 
-def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform, warehouse: Warehouse) -> Models:
-    variables = {
-        "as_of": as_of(context).isoformat(sep=" ", timespec="seconds"),
-        "currency": config().platform.currency,
-        "session_gap_minutes": config().platform.session_gap_minutes,
-        **config().platform.dbt_vars,
-    }
+def _build(context: dg.AssetExecutionContext, dbt: Dbt, platform: Platform, warehouse: Warehouse) -> Models:
+    moment = as_of(context).isoformat(sep=" ", timespec="seconds")
     log = platform.settings.logs_dir / "dbt.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     # Row counts are added once dbt has ended: dagster-dbt's own count keeps the warehouse file open in this process.
-    with log.open("a", encoding="utf-8") as output, redirect_stdout(output):
+    with log.open("a", encoding="utf-8") as output, redirect_stdout(output), exported(HEADWATER_AS_OF=moment):
         invocation = dbt.cli(
-            ["build", "--vars", json.dumps(variables)],
+            ["build", "--vars", dbt_vars()],
             context=context,
-            target_path=target_dir(platform.settings) / "runs" / context.run_id,
+            target_path=run_target(platform.settings, context.run_id),
         )
         events = list(invocation.stream())
     counts = _counts(warehouse, {relation for relation in map(_relation, events) if relation})

@@ -3,16 +3,22 @@
 import base64
 import json
 from datetime import datetime
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
-import pandas as pd
 
 from headwater.configuration import Prediction
 from headwater.storage.warehouse import replace_table, transaction
-from ml import prediction as ml
-from ml.outcomes import Trained
 from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, as_of, config, rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ml.labels import ChurnRule
+    from ml.outcomes import Trained
 
 FEATURES = "intermediate.int_churn_features"
 SUBSCRIPTIONS = "intermediate.int_subscription_periods"
@@ -23,7 +29,23 @@ MODELS = (
 INPUTS = [["marts", "orders"], SUBSCRIPTIONS.split(".")]
 
 
-def _frames(connection: duckdb.DuckDBPyConnection, *, scoring: bool) -> dict[str, pd.DataFrame]:
+@cache
+def _ml() -> ModuleType:
+    """`ml.prediction`, imported by the step that needs it: scikit-learn costs every Dagster process seconds."""
+    from ml import prediction
+
+    return prediction
+
+
+def _rule(prediction: Prediction) -> "ChurnRule":
+    return _ml().rule_from(
+        prediction.label,
+        first_observation=prediction.first_observation,
+        last_observation=prediction.last_observation,
+    )
+
+
+def _frames(connection: duckdb.DuckDBPyConnection, *, scoring: bool) -> "dict[str, pd.DataFrame]":
     which = "is_scoring" if scoring else "not is_scoring"
     return {
         "features": connection.execute(f"select * exclude (is_scoring) from {FEATURES} where {which}").df(),
@@ -45,12 +67,7 @@ def _allowed(connection: duckdb.DuckDBPyConnection, prediction: Prediction) -> s
 
 def _assets(name: str, prediction: Prediction) -> list[dg.AssetsDefinition]:
     owner = prediction.owner or SOURCE_OWNER
-    rule = ml.rule_from(
-        prediction.label,
-        first_observation=prediction.first_observation,
-        last_observation=prediction.last_observation,
-    )
-    shared = {"group_name": "predict", "owners": [owner], "pool": POOL}
+    shared: dict[str, Any] = {"group_name": "predict", "owners": [owner], "pool": POOL}
     who = [["identity", "identifiers"]] if prediction.population_has else []
 
     @dg.asset(
@@ -65,10 +82,12 @@ def _assets(name: str, prediction: Prediction) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         with warehouse.get_connection() as connection:
             frames = _frames(connection, scoring=False)
-            prepared = ml.prepare(**frames, rule=rule, as_of=as_of(context), allowed=_allowed(connection, prediction))
+            prepared = _ml().prepare(
+                **frames, rule=_rule(prediction), as_of=as_of(context), allowed=_allowed(connection, prediction)
+            )
             replace_table(connection, f"ml.{name}_training_set", prepared.frame)
             if prepared.skip_reason:
-                _record(connection, name, Trained(skip_reason=prepared.skip_reason), as_of(context))
+                _record(connection, name, _ml().Trained(skip_reason=prepared.skip_reason), as_of(context))
         return dg.MaterializeResult(metadata=rows(len(prepared.frame), **prepared.metadata()))
 
     @dg.asset(
@@ -81,9 +100,9 @@ def _assets(name: str, prediction: Prediction) -> list[dg.AssetsDefinition]:
     def model(context: dg.AssetExecutionContext, platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.get_connection() as connection:
             frame = connection.execute(f"select * from ml.{name}_training_set").df()
-            trained = ml.train(
+            trained = _ml().train(
                 frame,
-                rule=rule,
+                rule=_rule(prediction),
                 folder=platform.settings.home / "models" / name,
                 created_at=as_of(context),
                 audience_share=prediction.audience_share,
@@ -106,9 +125,9 @@ def _assets(name: str, prediction: Prediction) -> list[dg.AssetsDefinition]:
     )
     def scores(context: dg.AssetExecutionContext, platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.get_connection() as connection:
-            scored = ml.score(
+            scored = _ml().score(
                 **_frames(connection, scoring=True),
-                rule=rule,
+                rule=_rule(prediction),
                 folder=platform.settings.home / "models" / name,
                 scored_at=as_of(context),
                 allowed=_allowed(connection, prediction),
@@ -128,7 +147,7 @@ def _skip_reason(connection: duckdb.DuckDBPyConnection, name: str) -> str:
     return found[0] if found else ""
 
 
-def _record(connection: duckdb.DuckDBPyConnection, name: str, trained: Trained, at: datetime) -> None:
+def _record(connection: duckdb.DuckDBPyConnection, name: str, trained: "Trained", at: datetime) -> None:
     """`ml.models`: what the last training of each prediction came to."""
     with transaction(connection):
         connection.execute(MODELS)

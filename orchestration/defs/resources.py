@@ -1,9 +1,8 @@
 """The resources' values. Apart from the assets: Dagster ignores loose assets beside a `@definitions` function."""
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
-from orchestration.dbt import PROJECT_DIR, dbt_executable
+from orchestration.dbt import PROJECT_DIR, Dbt, dbt_executable
 from orchestration.platform import Platform, Warehouse, settings
 from orchestration.progress import progress
 
@@ -15,9 +14,7 @@ def resources() -> dg.Definitions:
         resources={
             "platform": Platform(),
             "warehouse": Warehouse(database=str(settings().warehouse)),
-            "dbt": DbtCliResource(
-                project_dir=str(PROJECT_DIR), profiles_dir=str(PROJECT_DIR), dbt_executable=dbt_executable()
-            ),
+            "dbt": Dbt(project_dir=str(PROJECT_DIR), profiles_dir=str(PROJECT_DIR), dbt_executable=dbt_executable()),
         },
         loggers={"console": progress},
         executor=dg.in_process_executor,
