@@ -1,0 +1,29 @@
+"""`make bench`: prints each benchmark's table and writes `var/bench/<name>.json`.
+
+Belongs here: running them and showing the result. Does not belong here: any measuring.
+"""
+
+from __future__ import annotations
+
+import json
+
+from benchmarks import collector
+from headwater.settings import CHECKOUT
+
+BENCHMARKS = {"collector": collector.measures}
+
+
+def main() -> None:
+    """Run all benchmarks, one after the other."""
+    folder = CHECKOUT / "var" / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, measure in BENCHMARKS.items():
+        rows = measure()
+        (folder / f"{name}.json").write_text(json.dumps(rows, indent=2))
+        print(name)
+        for row in rows:
+            print(f"  {row['measure']:<44}{row['value']:>14,.1f} {row['unit']}")
+
+
+if __name__ == "__main__":
+    main()
