@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 
-from benchmarks import collector
+from benchmarks import collector, flow
 from headwater.settings import CHECKOUT
 
-BENCHMARKS = {"collector": collector.measures}
+BENCHMARKS = {"collector": collector.measures, "flow": flow.measures}
 
 
 def main() -> None:
@@ -21,8 +21,8 @@ def main() -> None:
         rows = measure()
         (folder / f"{name}.json").write_text(json.dumps(rows, indent=2))
         print(name)
-        for row in rows:
-            print(f"  {row['measure']:<44}{row['value']:>14,.1f} {row['unit']}")
+        for each in rows:
+            print(f"  {each['measure']:<44}{each['value']:>14,.1f} {each['unit']}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast events come in: import through the collector, single requests, landing; against what disk and parser allow.
+"""How fast events come in: import, single requests, landing, loading; against what disk and parser allow.
 
 Belongs here: these measures. Does not belong here: the printing of all benchmarks together (`benchmarks.__main__`
 calls `measures`). Run by itself: `python -m benchmarks.collector [EVENTS]`.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,10 +21,15 @@ from typing import Any
 import httpx
 import msgspec
 
+from benchmarks.rows import free_port, row
 from headwater.collect.importer import import_events
 from headwater.configuration import load_config
 from headwater.land.events import land_events
+from headwater.load.event_tables import load_event_tables
+from headwater.load.events import load_events
 from headwater.settings import CHECKOUT, Settings, load_settings
+from headwater.storage.lake import open_lake
+from headwater.storage.warehouse import connect
 
 EVENTS = 200_000
 BLOCK = 1024 * 1024
@@ -39,7 +43,7 @@ def measures(events: int = EVENTS) -> list[dict[str, Any]]:
             Path(folder) / "home",
             CHECKOUT / "config" / "examples" / "minimal",
             lake_url=str(Path(folder) / "lake"),
-            collector_port=_free_port(),
+            collector_port=free_port(),
         )
         config = load_config(settings)
         begun = time.perf_counter()
@@ -52,15 +56,33 @@ def measures(events: int = EVENTS) -> list[dict[str, Any]]:
         begun = time.perf_counter()
         landed = land_events(settings, config).events
         landing = landed / (time.perf_counter() - begun)
+        begun_load = time.perf_counter()
+        loaded = _load(settings)
+        loading = loaded / (time.perf_counter() - begun_load)
+        whole = 1 / (1 / imported + 1 / landing + 1 / loading)
         disk, parser = _disk_limit(data), _parser_limit(data)
     note = f"{data_size(events)} bytes an event"
     return [
-        _row("collector_start", "seconds", "lower", started, None, "until /health answers"),
-        _row("collector_import", "events/s", "higher", imported, disk, f"{note}; limit: write and fsync of the bytes"),
-        _row("collector_single_requests", "requests/s", "higher", single, None, "32 clients in one process, one event"),
-        _row("collector_single_p99", "ms", "lower", p99, None, "the clients' own time included"),
-        _row("land_events", "events/s", "higher", landing, parser, f"{note}; limit: decode and encode alone"),
+        row("collector_start", "seconds", "lower", started, None, "until /health answers"),
+        row("collector_import", "events/s", "higher", imported, disk, f"{note}; limit: write and fsync of the bytes"),
+        row("collector_single_requests", "requests/s", "higher", single, None, "32 clients in one process, one event"),
+        row("collector_single_p99", "ms", "lower", p99, None, "the clients' own time included"),
+        row(
+            "load_events", "events/s", "higher", loading, None, "raw.events and one table an event, duplicates checked"
+        ),
+        row(
+            "import_to_warehouse", "events/s", "higher", 1 / (1 / imported + 1 / landing + 1 / loading), disk, "in turn"
+        ),
+        row("land_events", "events/s", "higher", landing, parser, f"{note}; limit: decode and encode alone"),
     ]
+
+
+def _load(settings: Settings) -> int:
+    lake = open_lake(settings)
+    with connect(settings, purpose="benchmark") as connection:
+        loaded = load_events(connection, lake)
+        load_event_tables(connection, lake)
+    return loaded.rows_new
 
 
 def data_size(count: int) -> int:
@@ -157,36 +179,15 @@ def _disk_limit(data: Path) -> float:
 
 def _parser_limit(data: Path) -> float:
     """Events a second when each is only decoded and encoded again."""
-    rows = data.read_bytes().splitlines()[:50_000]
+    lines = data.read_bytes().splitlines()[:50_000]
     decode, encode = msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.Encoder().encode
     begun = time.perf_counter()
-    for row in rows:
-        encode(decode(row))
-    return len(rows) / (time.perf_counter() - begun)
-
-
-def _row(measure: str, unit: str, better: str, value: float, limit: float | None, note: str) -> dict[str, Any]:
-    return {
-        "measure": measure,
-        "unit": unit,
-        "better": better,
-        "value": round(value, 2),
-        "peer": None,
-        "peer_value": None,
-        "limit_value": round(limit, 2) if limit else None,
-        "cores": os.cpu_count(),
-        "note": note,
-    }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for line in lines:
+        encode(decode(line))
+    return len(lines) / (time.perf_counter() - begun)
 
 
 if __name__ == "__main__":
-    for row in measures(int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS):
-        limit = f"   limit {row['limit_value']:,}" if row["limit_value"] else ""
-        print(f"{row['measure']:<28}{row['value']:>12,} {row['unit']}{limit}   {row['note']}")
+    for each in measures(int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS):
+        bound = f"   limit {each['limit_value']:,}" if each["limit_value"] else ""
+        print(f"{each['measure']:<28}{each['value']:>12,} {each['unit']}{bound}   {each['note']}")
