@@ -8,19 +8,17 @@ Granian runs embedded, so that there is one process: killing it frees the port a
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import signal
-import socket
 from collections.abc import Callable
 
 import click
 
 from headwater.collect.app import Collector, Limits
 from headwater.configuration import Config
-from headwater.errors import BusyError, UnavailableError
 from headwater.settings import Settings
 from headwater.storage.log import LogWriter
+from headwater.storage.port import require_free_port
 
 
 def serve(settings: Settings, config: Config, limits: Limits | None = None) -> None:
@@ -30,7 +28,7 @@ def serve(settings: Settings, config: Config, limits: Limits | None = None) -> N
         BusyError: the port or the log is taken.
         UnavailableError: the log folder cannot be written, or the address is not this machine's.
     """
-    check_port(settings.host, settings.collector_port)
+    require_free_port(settings.host, settings.collector_port, "collector")
     try:
         import uvloop
 
@@ -38,21 +36,6 @@ def serve(settings: Settings, config: Config, limits: Limits | None = None) -> N
     except ImportError:
         run = asyncio.run
     run(_serve(settings, config, limits))
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise `BusyError` when another process listens there, `UnavailableError` when nobody can."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise BusyError(
-                    f"Port {port} of {host} is taken by another process.", hint="Stop it or choose another with --port."
-                ) from error
-            raise UnavailableError(f"The collector cannot listen on {host}:{port}: {error.strerror}.") from error
 
 
 async def _serve(settings: Settings, config: Config, limits: Limits | None) -> None:

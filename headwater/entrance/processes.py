@@ -1,6 +1,6 @@
 """Children of an entrance: started, waited for, watched, stopped; none outlives a killed parent.
 
-Belongs here: process groups, ports, log files, and cleaning up after an entrance that was killed. Does not belong
+Belongs here: process groups, log files, and cleaning up after an entrance that was killed. Does not belong
 here: which processes there are (`headwater.entrance.services`).
 """
 
@@ -11,20 +11,23 @@ import ctypes
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import psutil
 
 from headwater.entrance.services import Service
-from headwater.errors import BusyError, HeadwaterError, UnavailableError
+from headwater.errors import HeadwaterError, UnavailableError
 from headwater.settings import CHECKOUT, Settings
+from headwater.storage.port import require_free_port
 
+RECORD = "processes.json"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -40,38 +43,39 @@ class Processes:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.children: dict[str, subprocess.Popen[bytes]] = {}
-        self._record = settings.home / "processes.json"
+        self._record = settings.home / RECORD
 
     def __enter__(self) -> Processes:
         self.end_leftovers()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in reversed(list(self.children)):
-            self.stop(name)
+        names = list(reversed(self.children))
+        try:
+            for name in names:  # all are asked before any is waited for
+                self.children[name].terminate()
+            for name in names:
+                self.stop(name)
+        except KeyboardInterrupt:  # asked twice: no more waiting
+            for name in reversed(list(self.children)):
+                self.stop(name, grace=0)
 
     def end_leftovers(self) -> int:
         """End what a killed entrance of this home left running; returns how many. Only processes that this home
         recorded are touched: same id and same start time."""
-        try:
-            recorded = json.loads(self._record.read_text())
-        except (OSError, ValueError):
-            return 0
         ended = 0
-        for entry in recorded:
-            with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
-                process = psutil.Process(entry["pid"])
-                if abs(process.create_time() - entry["started"]) < 1:
-                    family = [*process.children(recursive=True), process]
-                    for member in family:
-                        with contextlib.suppress(psutil.Error):
-                            member.terminate()
-                    _, alive = psutil.wait_procs(family, timeout=5)
-                    for member in alive:
-                        with contextlib.suppress(psutil.Error):
-                            member.kill()
-                    psutil.wait_procs(alive, timeout=5)
-                    ended += 1
+        for _, process in _recorded(self._record):
+            with contextlib.suppress(psutil.Error):
+                family = [*process.children(recursive=True), process]
+                for member in family:
+                    with contextlib.suppress(psutil.Error):
+                        member.terminate()
+                _, alive = psutil.wait_procs(family, timeout=5)
+                for member in alive:
+                    with contextlib.suppress(psutil.Error):
+                        member.kill()
+                psutil.wait_procs(alive, timeout=5)
+                ended += 1
         self._record.unlink(missing_ok=True)
         return ended
 
@@ -82,8 +86,7 @@ class Processes:
             BusyError: its port is taken, named with the service.
             UnavailableError: it ended or did not answer in time; names its log file and last line.
         """
-        if service.port:
-            require_free_port(self.settings.host, service.port, service.name)
+        check_ports(self.settings, [service])
         log = self.log_path(service.name)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
@@ -123,7 +126,7 @@ class Processes:
 
     def stop(self, name: str, grace: float = 20) -> None:
         """Ask the child to end, wait, and only then end it by force, with all that it started."""
-        child = self.children.pop(name, None)
+        child = self.children.get(name)
         if child is None:
             return
         if child.poll() is None:
@@ -133,6 +136,7 @@ class Processes:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+        del self.children[name]
         self._write_record()
 
     def ended(self) -> dict[str, int]:
@@ -144,37 +148,38 @@ class Processes:
 
     def _write_record(self) -> None:
         entries = []
-        for child in self.children.values():
+        for name, child in self.children.items():
             with contextlib.suppress(psutil.Error):
-                entries.append({"pid": child.pid, "started": psutil.Process(child.pid).create_time()})
+                started = psutil.Process(child.pid).create_time()
+                entries.append({"name": name, "pid": child.pid, "started": started})
         temporary = self._record.with_suffix(".tmp")
         temporary.write_text(json.dumps(entries))
         temporary.replace(self._record)
 
 
-def require_free_port(host: str, port: int, name: str) -> None:
-    """Raise BusyError, naming the holder where the system tells, when something listens on the port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise BusyError(
-                f"Port {port} for the {name} is taken{_listener(port)}.",
-                hint=f"End that process or choose another port: HEADWATER_{_variable(name)}_PORT.",
-            ) from error
+def check_ports(settings: Settings, wanted: Iterable[Service]) -> None:
+    """Raise BusyError, naming port, service and how to choose another, when one of them cannot listen."""
+    for service in wanted:
+        if service.port:
+            require_free_port(settings.host, service.port, service.name, service.port_variable or "--port")
 
 
-def _listener(port: int) -> str:
-    with contextlib.suppress(psutil.Error, PermissionError):
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
-                return f" by «{psutil.Process(connection.pid).name()}» (process {connection.pid})"
-    return ""
+def running(settings: Settings) -> dict[str, int]:
+    """Service → process id of what an entrance of this home has started and is still alive."""
+    return {entry["name"]: process.pid for entry, process in _recorded(settings.home / RECORD)}
 
 
-def _variable(name: str) -> str:
-    return {"dagster-webserver": "DAGSTER"}.get(name, name.upper())
+def _recorded(record: Path) -> Iterator[tuple[dict[str, Any], psutil.Process]]:
+    """The living processes of a record: same id and same start time, so never one that only reuses the id."""
+    try:
+        entries = json.loads(record.read_text())
+    except (OSError, ValueError):
+        return
+    for entry in entries:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(entry["pid"])
+            if abs(process.create_time() - entry["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE:
+                yield entry, process
 
 
 def last_line(path: Path) -> str:

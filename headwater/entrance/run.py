@@ -21,7 +21,7 @@ from headwater.collect.importer import ImportReport, import_events
 from headwater.configuration import Config, ConversationSource, load_config
 from headwater.entrance.company import prepare_company, send_live_events
 from headwater.entrance.options import entrance_options, entrance_settings
-from headwater.entrance.processes import Processes, require_free_port, run_step, stop_on_signals
+from headwater.entrance.processes import Processes, check_ports, run_step, stop_on_signals
 from headwater.entrance.services import service
 from headwater.entrance.summary import show_summary
 from headwater.errors import HeadwaterError
@@ -54,13 +54,12 @@ def run(people: int | None, **options: Any) -> None:
 
 def _collect(settings: Settings, config: Config, processes: Processes, data: Path | None, people: int | None) -> None:
     """History and live events through the collector; the collector is stopped afterwards, which seals its log."""
-    collector = service(settings, "collector")
-    require_free_port(settings.host, settings.collector_port, "collector")
+    collector, sandbox = service(settings, "collector"), service(settings, "sandbox")
+    check_ports(settings, [collector, sandbox] if data is None else [collector])
     if data is None:
-        require_free_port(settings.host, settings.sandbox_port, "sandbox")
         with _timed("the example company's history is written"):
             prepare_company(settings, people)
-        processes.start(service(settings, "sandbox"), wait=False)
+        processes.start(sandbox, wait=False)
     else:
         _drop_transcripts(settings, config, data)
     processes.start(collector)
@@ -72,7 +71,7 @@ def _collect(settings: Settings, config: Config, processes: Processes, data: Pat
     if data is None:
         with _timed("the latest events are sent with an SDK"):
             send_live_events(settings)
-        processes.await_health(service(settings, "sandbox"))
+        processes.await_health(sandbox)
     processes.stop("collector")
     _remember_as_of(settings, report, data)
 

@@ -24,6 +24,7 @@ class Service:
         command: its words; the first is looked up beside the running Python.
         port: the TCP port it answers on, or None.
         health: the path that answers 200 once it is ready, or None.
+        port_variable: the environment variable that chooses another port.
         example_only: part of the example company, not of a real installation.
     """
 
@@ -31,6 +32,7 @@ class Service:
     command: tuple[str, ...]
     port: int | None = None
     health: str | None = None
+    port_variable: str = ""
     example_only: bool = False
 
     def argv(self) -> list[str]:
@@ -51,6 +53,7 @@ def services(settings: Settings) -> list[Service]:
             ),
             settings.sandbox_port,
             "/",
+            "HEADWATER_SANDBOX_PORT",
             example_only=True,
         ),
         Service(
@@ -58,9 +61,16 @@ def services(settings: Settings) -> list[Service]:
             ("headwater", "collect", "--port", str(settings.collector_port)),
             settings.collector_port,
             "/health",
+            "HEADWATER_COLLECTOR_PORT",
         ),
         Service("stream", ("headwater", "stream")),
-        Service("api", ("headwater", "serve", "--port", str(settings.api_port)), settings.api_port, "/health"),
+        Service(
+            "api",
+            ("headwater", "serve", "--port", str(settings.api_port)),
+            settings.api_port,
+            "/health",
+            "HEADWATER_API_PORT",
+        ),
         Service(
             "dagster-webserver",
             (
@@ -69,6 +79,7 @@ def services(settings: Settings) -> list[Service]:
             ),
             settings.dagster_port,
             "/server_info",
+            "HEADWATER_DAGSTER_PORT",
         ),
         Service("dagster-daemon", ("dagster-daemon", "run", "-w", workspace)),
     ]

@@ -1,6 +1,6 @@
-"""`headwater status`: what this home holds, without starting anything.
+"""`headwater status`: what runs in this home and what it holds, without starting anything.
 
-Belongs here: the command. Does not belong here: the layout (`summary`).
+Belongs here: the command. Does not belong here: the layout of what is held (`summary`).
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import click
 
 from headwater.configuration import load_config
+from headwater.entrance.processes import running
+from headwater.entrance.services import services
 from headwater.entrance.summary import show_summary
 from headwater.errors import UsageError
-from headwater.settings import load_settings
+from headwater.settings import Settings, load_settings
 from headwater.storage.home import read_home
 
 
@@ -18,10 +20,18 @@ from headwater.storage.home import read_home
 @click.option("--home", help="State folder (default: HEADWATER_HOME, else var/).")
 @click.option("--config", help="Config folder.")
 def status(home: str | None, config: str | None) -> None:
-    """Show what is in this home and how old it is."""
+    """Show what runs in this home, what it holds, and how old that is."""
     settings = load_settings(home, config)
+    _show_running(settings)
     held = read_home(settings)
     if held is None or not settings.warehouse_read.exists():
         raise UsageError(f"{settings.home} holds nothing yet.", hint="`make run` fills it.")
     click.echo(f"{settings.home} holds {held.holds}, as of {held.as_of}")
     show_summary(settings, load_config(settings))
+
+
+def _show_running(settings: Settings) -> None:
+    found = running(settings)
+    click.echo("Running:" if found else "No service is running; `make up` starts them.")
+    for name in (service.name for service in services(settings) if service.name in found):
+        click.echo(f"  {name:<20}process {found[name]}")

@@ -16,6 +16,9 @@ from headwater.configuration import Config
 from headwater.settings import Settings
 from headwater.storage.warehouse import connect_read, read_copy
 
+MOST_REASONS = 20
+WIDEST = 120
+
 
 def show_summary(settings: Settings, config: Config, *, seconds: float | None = None) -> None:
     """Print the summary of the read copy."""
@@ -85,13 +88,25 @@ def _counts(ask: _Asker, config: Config) -> None:
 
 
 def _quarantine(ask: _Asker) -> None:
+    """Each reason of each source, with the place of the first such thing."""
     found = ask.rows(
-        "select reason, count(*), any_value(source) from raw.quarantine group by reason order by 2 desc, 1 limit 10"
+        "select reason, coalesce(source, ''), count(*), coalesce(min(detail), '') from raw.quarantine"
+        " group by all order by 3 desc, 1, 2"
     )
     if found:
         click.echo("\nKept aside (select * from raw.quarantine):")
-        for reason, count, source in found:
-            click.echo(f"  {count:>8,}  {reason}  [{source}]")
+    for reason, source, count, detail in found[:MOST_REASONS]:
+        place = f": {'first ' if count > 1 else ''}{shortened(detail)}" if detail else ""
+        click.echo(f"  {count:>8,}  {reason}  [{source}]{place}")
+    if len(found) > MOST_REASONS:
+        rest = sum(count for _, _, count, _ in found[MOST_REASONS:])
+        click.echo(f"  {rest:>8,}  for {len(found) - MOST_REASONS} more reasons")
+
+
+def shortened(text: str) -> str:
+    """One line of at most `WIDEST` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= WIDEST else f"{line[: WIDEST - 1]}…"
 
 
 def _model(ask: _Asker) -> None:

@@ -6,19 +6,17 @@ Belongs here: starting and stopping. Does not belong here: routes (`app`), optio
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import signal
-import socket
 from collections.abc import Callable
 
 import click
 
 from headwater.configuration import Config
-from headwater.errors import BusyError, UnavailableError
 from headwater.serve.app import create_app
 from headwater.serve.online import Online
 from headwater.settings import Settings
+from headwater.storage.port import require_free_port
 
 
 def serve_profiles(settings: Settings, config: Config) -> None:
@@ -28,7 +26,7 @@ def serve_profiles(settings: Settings, config: Config) -> None:
         BusyError: the port is taken.
         UnavailableError: the address is not this machine's.
     """
-    require_port(settings.host, settings.api_port)
+    require_free_port(settings.host, settings.api_port, "profile API")
     try:
         import uvloop
 
@@ -36,21 +34,6 @@ def serve_profiles(settings: Settings, config: Config) -> None:
     except ImportError:
         run = asyncio.run
     run(_serve(settings, config))
-
-
-def require_port(host: str, port: int) -> None:
-    """Raise when nothing can listen there: the server itself would share a busy port in silence."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise BusyError(
-                    f"Port {port} of {host} is taken by another process.", hint="Stop it or choose another with --port."
-                ) from error
-            raise UnavailableError(f"The profile API cannot listen on {host}:{port}: {error.strerror}.") from error
 
 
 async def _serve(settings: Settings, config: Config) -> None:

@@ -128,7 +128,10 @@ def entrance_lock(settings: Settings, command: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
-            raise BusyError(f"{settings.home} is in use by {file.read().strip() or 'another process'}.") from error
+            raise BusyError(
+                f"{settings.home} is in use by {file.read().strip() or 'another process'}.",
+                hint="Stop that first, or set HEADWATER_HOME to another folder.",
+            ) from error
         file.truncate(0)
         file.write(f"{command} (process {os.getpid()})")
         file.flush()

@@ -32,6 +32,13 @@ class Built:
     rows: Callable[[str], list[tuple[Any, ...]]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A build by dbt takes ten seconds: what reads one is slow."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and {"empty", "company"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 def dbt(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run dbt as a user does, in `dbt_project`, with nothing but the home in the environment."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("HEADWATER", "DBT"))}

@@ -12,7 +12,7 @@ import time
 import psutil
 import pytest
 
-from headwater.entrance.processes import Processes, require_free_port, run_step
+from headwater.entrance.processes import Processes, check_ports, run_step
 from headwater.entrance.services import Service
 from headwater.errors import BusyError, HeadwaterError, UnavailableError
 from headwater.settings import load_settings
@@ -40,7 +40,7 @@ def test_a_service_is_waited_for_and_stopped(settings):
         pid = processes.children["web"].pid
         assert psutil.pid_exists(pid)
     assert not psutil.pid_exists(pid)
-    require_free_port("127.0.0.1", port, "web")
+    check_ports(settings, [server(port)])
 
 
 def test_a_taken_port_names_the_service_and_its_holder(settings):
@@ -49,7 +49,7 @@ def test_a_taken_port_names_the_service_and_its_holder(settings):
         holder.listen()
         port = holder.getsockname()[1]
         with pytest.raises(BusyError, match=rf"Port {port} for the web is taken.*process {os.getpid()}"):
-            require_free_port("127.0.0.1", port, "web")
+            check_ports(settings, [server(port)])
 
 
 def test_a_service_that_ends_while_starting_says_its_last_line(settings):

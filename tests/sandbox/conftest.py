@@ -24,6 +24,13 @@ DAY = date(2026, 6, 20)
 TOKEN = {"Authorization": "Bearer sandbox_demo"}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Three thousand people take seconds to tell: what reads them is slow."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and {"large"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four hundred people up to 20 June 2026; only to be read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -45,8 +46,10 @@ def test_a_busy_port_is_one_sentence(api: Api) -> None:
         check=False,
     )
     assert answer.returncode == 3
-    assert answer.stderr.strip() == (
-        f"headwater: Port {port} of 127.0.0.1 is taken by another process. Stop it or choose another with --port."
+    assert re.fullmatch(
+        rf"headwater: Port {port} for the profile API is taken by «headwater» \(process {api.process.pid}\)\. "
+        r"End that process or choose another port with --port\.",
+        answer.stderr.strip(),
     )
 
 
