@@ -166,6 +166,11 @@ def exported(**values: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def caller() -> str | None:
+    """Who started this process, in words for whoever waits for it, where its own command does not say."""
+    return os.environ.get("HEADWATER_CALLER") or None
+
+
 def parse_as_of(text: str) -> datetime:
     """An ISO 8601 date or time as UTC without an offset.
 

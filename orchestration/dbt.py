@@ -23,7 +23,7 @@ from packaging.version import Version
 
 from headwater.errors import HeadwaterError
 from headwater.settings import CHECKOUT, Settings
-from orchestration.platform import config
+from orchestration.platform import FOLLOWS_SCORES, config
 
 PROJECT_DIR = CHECKOUT / "dbt_project"
 
@@ -112,7 +112,7 @@ def _digest() -> str:
 
 
 class Translator(DagsterDbtTranslator):
-    """dbt models under the house's names: group = layer, owner from `meta.owner`, kinds dbt and duckdb."""
+    """dbt models under the house's names: group «model», owner from `meta.owner`, kinds dbt and duckdb."""
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         return "model" if dbt_resource_props else None
@@ -128,3 +128,10 @@ class Translator(DagsterDbtTranslator):
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)
         return spec.replace_attributes(kinds={"dbt", "duckdb"})
+
+
+class AfterScores(Translator):
+    """The models that read scores: built anew by themselves when there are new ones."""
+
+    def get_automation_condition(self, dbt_resource_props: Mapping[str, Any]) -> dg.AutomationCondition | None:
+        return FOLLOWS_SCORES

@@ -20,6 +20,7 @@ UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.Dags
 
 CONTENT = {
     "telemetry": {"enabled": False},
+    "nux": {"enabled": False},  # no sign-up window over the first page
     # one writer: every step that opens the warehouse is in pool «warehouse», limit 1, counted by step
     "concurrency": {"pools": {"granularity": "op", "default_limit": 1}, "runs": {"max_concurrent_runs": 2}},
     "run_monitoring": {"enabled": True, "free_slots_after_run_end_seconds": 30},

@@ -23,6 +23,9 @@ from headwater.storage.warehouse import connect, ensure_schemas
 
 AS_OF_TAG = "headwater/as_of"
 POOL = "warehouse"
+# What goes out follows new scores without waiting for a schedule. Identity moves with every load and is left out: each
+# load would push the whole company.
+FOLLOWS_SCORES = dg.AutomationCondition.eager().ignore(dg.AssetSelection.key_prefixes("identity"))
 SOURCE_OWNER = "data-platform@example.com"
 
 
@@ -43,9 +46,15 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with connect(settings(), purpose="a Dagster step") as connection:
+        with connect(settings(), purpose=purpose(dg.AssetExecutionContext.get())) as connection:
             ensure_schemas(connection)
             yield connection
+
+
+def purpose(context: dg.AssetExecutionContext) -> str:
+    """What a step is called towards whoever waits for the warehouse: its asset, or its name when it makes several."""
+    made = context.assets_def.keys
+    return f"Dagster: {next(iter(made)).to_user_string() if len(made) == 1 else context.op_def.name}"
 
 
 class Platform(dg.ConfigurableResource):
@@ -83,6 +92,6 @@ def rows(count: int | None, **metadata: Any) -> dict[str, Any]:
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    """Rows of `schema.table`."""
+    """Rows of `schema.table`, which may go on with a where clause."""
     found = connection.execute(f"select count(*) from {table}").fetchone()
     return int(found[0]) if found else 0

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ INGEST = dg.AssetSelection.keys(["lake", "events"], ["raw", "events"], ["raw", "
 TRANSCRIPTS = dg.AssetSelection.keys(["lake", "conversations"], ["raw", "conversations"])
 ACTIVATION = dg.AssetSelection.groups("model", "push", "serve")
 TRAINING = dg.AssetSelection.groups("predict")
+RUNNING = dg.DefaultSensorStatus.RUNNING
+RETRY_SECONDS = 300
 
 everything = dg.define_asset_job(
     "everything", selection=dg.AssetSelection.all(), description="The whole graph once: what `make run` executes."
@@ -32,47 +35,71 @@ activation = dg.define_asset_job(
 training = dg.define_asset_job("training", selection=TRAINING, description="Training set, model and scores.")
 
 
-@dg.sensor(job=ingest, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
+def _request(context: dg.SensorEvaluationContext, job: str, waiting: str) -> dg.RunRequest | dg.SkipReason:
+    """A run of `job` for what waits: not while one is under way; what failed is tried again, though not at once."""
+    last = next(iter(context.instance.get_run_records(dg.RunsFilter(job_name=job), limit=1)), None)
+    if last and not last.dagster_run.is_finished:
+        return dg.SkipReason(f"Run {last.dagster_run.run_id} of {job} is under way.")
+    failed = last.dagster_run.run_id if last and not last.dagster_run.is_success else ""
+    if last and failed and context.cursor == waiting and time.time() - (last.end_time or 0) < RETRY_SECONDS:
+        return dg.SkipReason(f"Run {failed} of {job} failed; it is tried again {RETRY_SECONDS} s after that.")
+    context.update_cursor(waiting)
+    return dg.RunRequest(run_key=f"{job}:{waiting}:{failed}")
+
+
+@dg.sensor(
+    job=ingest,
+    minimum_interval_seconds=15,
+    default_status=RUNNING,
+    description="Sealed log segments that have not landed, or event objects in the lake that have not been loaded.",
+)
 def new_events(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Sealed log segments that have not landed, or event objects in the lake that this sensor has not seen."""
+    """What is loaded is known from the metadata of `raw/events`: sensors never open the warehouse."""
     segments = pending_segments(settings())
-    objects = [found.key for found in open_lake(settings()).list("events/")]
-    newest = max(objects, key=lambda key: key.rsplit("/", 1)[-1], default="")
-    state = json.dumps({"segments": segments[-1:], "object": newest, "objects": len(objects)})
-    if not segments and state == context.cursor:
-        return dg.SkipReason("No sealed segment waits and the lake holds no new event object.")
-    if context.cursor is None and not segments and not objects:
-        return dg.SkipReason("The log and the lake are empty.")
-    context.update_cursor(state)
-    return dg.RunRequest(run_key=f"events:{state}")
+    objects = [found.key for found in open_lake(settings()).list("events/") if found.key.endswith(".parquet")]
+    if not segments and len(objects) <= _objects_loaded(context.instance):
+        return dg.SkipReason("No sealed segment waits, and every event object of the lake is loaded.")
+    return _request(context, ingest.name, json.dumps({"segments": segments[-1:], "objects": len(objects)}))
+
+
+def _objects_loaded(instance: dg.DagsterInstance) -> int:
+    event = instance.get_latest_materialization_event(dg.AssetKey(["raw", "events"]))
+    found = event.asset_materialization.metadata.get("lake_objects") if event and event.asset_materialization else None
+    return int(str(found.value)) if found else 0
 
 
 def _transcripts() -> tuple[list[dg.SensorDefinition], list[Any]]:
     job = dg.define_asset_job("transcripts", selection=TRANSCRIPTS, description="The inbox to the warehouse.")
 
-    @dg.sensor(job=job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+    @dg.sensor(
+        job=job,
+        minimum_interval_seconds=30,
+        default_status=RUNNING,
+        description="Transcript files in the inbox that are not in the lake.",
+    )
     def new_transcripts(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        """Transcript files in the inbox that are not in the lake."""
         waiting = pending_files(settings(), config())
         if not waiting:
             return dg.SkipReason("Every file of the inbox is in the lake.")
-        return dg.RunRequest(run_key=f"transcripts:{len(waiting)}:{waiting[-1]}")
+        return _request(context, job.name, json.dumps({"files": len(waiting), "last": waiting[-1]}))
 
     return [new_transcripts], [job]
 
 
 def _sources() -> tuple[list[dg.ScheduleDefinition], list[Any]]:
-    pulled = [name for name, source in config().sources.items() if isinstance(source, RestSource)]
+    pulled = {name: source for name, source in config().sources.items() if isinstance(source, RestSource)}
     if not pulled:
         return [], []
-    keys = [
-        [layer, f"{name}__{table}"] for name in pulled for table in config().sources[name].tables for layer in LAYERS
-    ]
+    keys = [[layer, f"{name}__{table}"] for name, s in pulled.items() for table in s.tables for layer in LAYERS]
     job = dg.define_asset_job(
         "sources", selection=dg.AssetSelection.keys(*keys), description="Every tool's tables, incrementally."
     )
     schedule = dg.ScheduleDefinition(
-        job=job, cron_schedule="0 3 * * *", default_status=dg.DefaultScheduleStatus.RUNNING, name="sources_daily"
+        job=job,
+        cron_schedule="0 3 * * *",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        name="sources_daily",
+        description="Pulls what changed in the tools.",
     )
     return [schedule], [job]
 
@@ -80,9 +107,13 @@ def _sources() -> tuple[list[dg.ScheduleDefinition], list[Any]]:
 LAYERS = ("lake", "raw")
 
 
-@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=RUNNING,
+    description="Fails runs whose process has died, so that none blocks the next.",
+)
 def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Fails runs whose process has died, so that none blocks the next."""
+    """Starts nothing: the work is done in the sensor itself."""
     ended = end_dead_runs(context.instance)
     return dg.SkipReason(f"Failed because their process had died: {', '.join(ended)}." if ended else "No run is dead.")
 
@@ -98,13 +129,13 @@ def _renew_read_copy() -> None:
     )
 
 
-@dg.run_status_sensor(run_status=dg.DagsterRunStatus.SUCCESS, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.run_status_sensor(run_status=dg.DagsterRunStatus.SUCCESS, default_status=RUNNING)
 def read_copy_after_success() -> None:
     """Renews the read copy after each run that wrote."""
     _renew_read_copy()
 
 
-@dg.run_status_sensor(run_status=dg.DagsterRunStatus.FAILURE, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.run_status_sensor(run_status=dg.DagsterRunStatus.FAILURE, default_status=RUNNING)
 def read_copy_after_failure() -> None:
     """A failed run may have written too."""
     _renew_read_copy()
@@ -125,7 +156,10 @@ def automation() -> dg.Definitions:
             read_copy_after_success,
             read_copy_after_failure,
             dg.AutomationConditionSensorDefinition(
-                "automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING
+                "automation",
+                target=dg.AssetSelection.all(),
+                default_status=RUNNING,
+                description="Starts what an asset's own condition asks for: what goes out follows new scores.",
             ),
         ],
         schedules=[
@@ -135,12 +169,14 @@ def automation() -> dg.Definitions:
                 cron_schedule="*/15 * * * *",
                 default_status=dg.DefaultScheduleStatus.RUNNING,
                 name="activation_every_15_minutes",
+                description="Brings models, tools and the online store up to what was loaded.",
             ),
             dg.ScheduleDefinition(
                 job=training,
                 cron_schedule="0 4 * * 1",
                 default_status=dg.DefaultScheduleStatus.RUNNING,
                 name="training_weekly",
+                description="Trains anew and scores; what goes out follows by itself.",
             ),
         ],
     )

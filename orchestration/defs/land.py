@@ -71,12 +71,20 @@ def _rest_assets(name: str, source: RestSource) -> list[dg.AssetSpec | dg.Assets
     return [tool, pulled]
 
 
-def _csv_assets(name: str, source: CsvSource) -> list[dg.AssetsDefinition]:
+def _outside(kind: str, name: str, text: str) -> dg.AssetSpec:
+    """What lies before the platform: nobody materialises it here."""
+    return dg.AssetSpec([kind, name], group_name="collect", kinds={"file"}, owners=[SOURCE_OWNER], description=text)
+
+
+def _csv_assets(name: str, source: CsvSource) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+    folder = _outside("folder", name, f"CSV files of the data folder. {source.description}".strip())
+
     @dg.multi_asset(
         name=f"lake_{name}",
         specs=[
             dg.AssetSpec(
                 ["lake", f"{name}__{table}"],
+                deps=[folder],
                 group_name="land",
                 kinds={"csv", "parquet"},
                 owners=[SOURCE_OWNER],
@@ -95,12 +103,15 @@ def _csv_assets(name: str, source: CsvSource) -> list[dg.AssetsDefinition]:
                 metadata=rows(found.rows, quarantined=found.quarantined, objects=found.objects),
             )
 
-    return [landed]
+    return [folder, landed]
 
 
-def _conversation_assets() -> list[dg.AssetsDefinition]:
+def _conversation_assets(sources: dict[str, ConversationSource]) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+    dropped = [_outside("inbox", name, source.description or "Dropped files.") for name, source in sources.items()]
+
     @dg.asset(
         key=["lake", "conversations"],
+        deps=dropped,
         group_name="land",
         kinds={"file"},
         owners=[SOURCE_OWNER],
@@ -110,7 +121,7 @@ def _conversation_assets() -> list[dg.AssetsDefinition]:
         report = land_files(platform.settings, platform.config)
         return dg.MaterializeResult(metadata=rows(report.files, bytes=report.bytes))
 
-    return [lake_conversations]
+    return [*dropped, lake_conversations]
 
 
 @dg.definitions
@@ -122,6 +133,7 @@ def land() -> dg.Definitions:
             assets += _rest_assets(name, source)
         if isinstance(source, CsvSource):
             assets += _csv_assets(name, source)
-    if any(isinstance(source, ConversationSource) for source in config().sources.values()):
-        assets += _conversation_assets()
+    chats = {name: source for name, source in config().sources.items() if isinstance(source, ConversationSource)}
+    if chats:
+        assets += _conversation_assets(chats)
     return dg.Definitions(assets=assets)

@@ -11,9 +11,11 @@ from headwater.load.event_tables import load_event_tables
 from headwater.load.events import load_events
 from headwater.load.extracts import load_extracts
 from headwater.load.quarantine import load_quarantine
+from headwater.storage.warehouse import declared_tables
 from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, config, count_rows, rows
 
 KINDS = {"duckdb"}
+UNREAD = {"loaded_objects"}  # the loaders' own ledger
 BASE_TABLES = {
     "tracks": "one row a track, without its properties.",
     "identifies": "one row an identify.",
@@ -39,7 +41,10 @@ def raw_events(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult
     with warehouse.get_connection() as connection:
         report = load_events(connection, platform.lake())
         count = count_rows(connection, "raw.events")
-    return dg.MaterializeResult(metadata=rows(count, added=report.rows_new, duplicates=report.duplicates))
+        objects = count_rows(connection, "raw.loaded_objects where target = 'raw.events'")
+    return dg.MaterializeResult(
+        metadata=rows(count, added=report.rows_new, duplicates=report.duplicates, lake_objects=objects)
+    )
 
 
 @dg.multi_asset(
@@ -161,6 +166,8 @@ def _quarantine_asset() -> dg.AssetsDefinition:
     for name, source in config().sources.items():
         if isinstance(source, RestSource | CsvSource):
             landed += [["lake", f"{name}__{table}"] for table in source.tables]
+    if _has_conversations():
+        landed.append(["raw", "conversations"])  # a transcript is looked into, and kept aside, by its loader
 
     @dg.asset(
         key=["raw", "quarantine"],
@@ -183,13 +190,34 @@ def _quarantine_asset() -> dg.AssetsDefinition:
     return raw_quarantine
 
 
+def _has_conversations() -> bool:
+    return any(isinstance(source, ConversationSource) for source in config().sources.values())
+
+
+def _absent(filled: set[str]) -> list[dg.AssetSpec]:
+    """Tables that staging reads and that no source of this config fills: they exist, typed and without rows."""
+    declared = [name.removeprefix("raw.") for name in declared_tables() if name.startswith("raw.")]
+    return [
+        dg.AssetSpec(
+            ["raw", table],
+            group_name="load",
+            kinds=KINDS,
+            owners=[SOURCE_OWNER],
+            description="Empty and typed: no source of this config fills it. What staging reads when one does.",
+        )
+        for table in declared
+        if table not in filled | UNREAD
+    ]
+
+
 @dg.definitions
 def load() -> dg.Definitions:
-    """The tables of the log and of every configured source."""
+    """The tables of the log, of every configured source, and what stays empty without one."""
     assets: list[dg.AssetsDefinition] = [raw_events, event_tables, _quarantine_asset()]
     for name, source in config().sources.items():
         if isinstance(source, RestSource | CsvSource):
             assets.append(_source_assets(name, source))
-    if any(isinstance(source, ConversationSource) for source in config().sources.values()):
+    if _has_conversations():
         assets.append(_conversation_assets())
-    return dg.Definitions(assets=assets)
+    filled = {key.path[-1] for asset in assets for key in asset.keys if key.path[0] == "raw"}
+    return dg.Definitions(assets=[*assets, *_absent(filled)])

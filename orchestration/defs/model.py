@@ -9,8 +9,8 @@ import dagster as dg
 from dagster_dbt import dbt_assets
 
 from headwater.settings import exported
-from orchestration.dbt import Dbt, Translator, dbt_vars, ensure_manifest, run_target
-from orchestration.platform import POOL, Platform, Warehouse, as_of, rows, settings
+from orchestration.dbt import AfterScores, Dbt, Translator, dbt_vars, ensure_manifest, run_target
+from orchestration.platform import POOL, Platform, Warehouse, as_of, purpose, rows, settings
 
 MANIFEST = ensure_manifest(settings())
 NODES: dict[str, Any] = json.loads(MANIFEST.read_text(encoding="utf-8"))["nodes"]
@@ -26,7 +26,7 @@ def dbt_models(context: dg.AssetExecutionContext, dbt: Dbt, platform: Platform, 
 
 
 @dbt_assets(
-    manifest=MANIFEST, dagster_dbt_translator=Translator(), name="dbt_activation", pool=POOL, select=AFTER_SCORES
+    manifest=MANIFEST, dagster_dbt_translator=AfterScores(), name="dbt_activation", pool=POOL, select=AFTER_SCORES
 )
 def dbt_activation(context: dg.AssetExecutionContext, dbt: Dbt, platform: Platform, warehouse: Warehouse) -> Models:
     """`dbt build` of what reads scores."""
@@ -37,8 +37,9 @@ def _build(context: dg.AssetExecutionContext, dbt: Dbt, platform: Platform, ware
     moment = as_of(context).isoformat(sep=" ", timespec="seconds")
     log = platform.settings.logs_dir / "dbt.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    called = exported(HEADWATER_AS_OF=moment, HEADWATER_CALLER=purpose(context))
     # Row counts are added once dbt has ended: dagster-dbt's own count keeps the warehouse file open in this process.
-    with log.open("a", encoding="utf-8") as output, redirect_stdout(output), exported(HEADWATER_AS_OF=moment):
+    with log.open("a", encoding="utf-8") as output, redirect_stdout(output), called:
         invocation = dbt.cli(
             ["build", "--vars", dbt_vars()],
             context=context,

@@ -7,7 +7,7 @@ from headwater.push.online import push_profiles
 from headwater.push.stream import drain
 from headwater.push.sync import run_sync
 from headwater.storage.online import open_online_store
-from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, as_of, config, rows
+from orchestration.platform import FOLLOWS_SCORES, POOL, SOURCE_OWNER, Platform, Warehouse, as_of, config, rows
 
 
 def _sync_asset(name: str, sync: Sync) -> dg.AssetsDefinition:
@@ -19,6 +19,7 @@ def _sync_asset(name: str, sync: Sync) -> dg.AssetsDefinition:
         owners=[sync.owner or SOURCE_OWNER],
         pool=POOL,
         description=sync.description or f"{sync.model} to {sync.destination}: only what changed.",
+        automation_condition=FOLLOWS_SCORES,
     )
     def pushed(context: dg.AssetExecutionContext, platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.get_connection() as connection:
@@ -59,6 +60,7 @@ def _stream_asset(name: str, destination: Destination) -> dg.AssetsDefinition:
     kinds={"redis"},
     owners=[SOURCE_OWNER],
     pool=POOL,
+    automation_condition=FOLLOWS_SCORES,
 )
 def online_profiles(
     context: dg.AssetExecutionContext, platform: Platform, warehouse: Warehouse

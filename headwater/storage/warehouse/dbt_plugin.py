@@ -21,6 +21,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 
 from headwater.errors import HeadwaterError
+from headwater.settings import caller
 from headwater.storage.warehouse.connection import UTC, configuration, open_file
 from headwater.storage.warehouse.lock import WAIT_SECONDS, WarehouseLock
 
@@ -60,4 +61,4 @@ class Plugin(BasePlugin):
 
 def _purpose() -> str:
     command = next((word for word in sys.argv[1:] if word in _COMMANDS), "")
-    return f"dbt {command}".strip()
+    return caller() or f"dbt {command}".strip()
