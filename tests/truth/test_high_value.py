@@ -24,7 +24,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from .conftest import T, Company
+from .conftest import Company, T
 
 NOW = datetime.fromisoformat(T)
 SECOND = timedelta(seconds=1)

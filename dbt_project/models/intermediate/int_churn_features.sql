@@ -262,8 +262,8 @@ final as (
         coalesce(email_features.count_email_clicks_30d, 0) as count_email_clicks_30d,
         coalesce(email_features.count_email_clicks_90d, 0) as count_email_clicks_90d,
         case
-            when seen.first_seen_at < observations.observed_at
-                then {{ days_between('seen.first_seen_at', 'observations.observed_at') }}
+            when seen.first_known_at < observations.observed_at
+                then {{ days_between('seen.first_known_at', 'observations.observed_at') }}
         end as tenure_days,
         case
             when profiles.birth_date_known_at < observations.observed_at

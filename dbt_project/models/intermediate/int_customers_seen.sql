@@ -22,6 +22,7 @@ moments as (
     select
         customer_id,
         min(occurred_at) as first_at,
+        min(greatest(occurred_at, known_at)) as first_known_at,
         max(occurred_at) as last_at
     from events
     group by customer_id
@@ -29,6 +30,7 @@ moments as (
     select
         customer_id,
         min(ordered_at) as first_at,
+        min(greatest(ordered_at, known_at)) as first_known_at,
         max(ordered_at) as last_at
     from orders
     group by customer_id
@@ -36,6 +38,7 @@ moments as (
     select
         identifiers.customer_id,
         min(files_customers.first_seen_at) as first_at,
+        min(files_customers.first_seen_at) as first_known_at,
         cast(null as timestamp) as last_at
     from files_customers
     inner join identifiers
@@ -45,6 +48,7 @@ moments as (
     select
         identifiers.customer_id,
         min(contacts.created_at) as first_at,
+        min(contacts.created_at) as first_known_at,
         cast(null as timestamp) as last_at
     from contacts
     inner join identifiers
@@ -56,6 +60,7 @@ final as (
     select
         customer_id,
         min(first_at) as first_seen_at,
+        min(first_known_at) as first_known_at,
         coalesce(max(last_at), min(first_at)) as last_seen_at
     from moments
     where customer_id is not null
