@@ -34,6 +34,19 @@
     ) -}}
 {% endmacro %}
 
+{# A JSON array of texts as a list of them. #}
+{% macro json_texts(column) %}
+    {{- return(adapter.dispatch("json_texts")(column)) -}}
+{% endmacro %}
+
+{% macro default__json_texts(column) %}
+    {{- return("from_json(cast(" ~ column ~ " as string), 'array<string>')") -}}
+{% endmacro %}
+
+{% macro duckdb__json_texts(column) %}
+    {{- return("from_json(" ~ column ~ ", '[\"text\"]')") -}}
+{% endmacro %}
+
 {#
     For a select list: one row per element of a list, its 0-based `position` and the `item` itself. In the select list
     and not as a lateral join: DuckDB joins a lateral back over the whole payload, which costs a hundred times as much.

@@ -20,7 +20,7 @@ from headwater.configuration import Config, Stream
 from headwater.errors import ConfigError, UnavailableError
 from headwater.event import complete, identifier
 from headwater.push.destinations import open_destination
-from headwater.push.destinations.base import Destination, Outcome
+from headwater.push.destinations.base import Destination, EventDestination, Outcome
 from headwater.push.progress import Progress, bury, exclusive, folder, load_progress, save_progress
 from headwater.push.sender import RequestRefusedError, Sender
 from headwater.push.times import utc_now
@@ -87,12 +87,12 @@ class Delivery:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.settings, self.name, self.now = settings, name, now
-        self.destination = open_destination(config, name)
-        stream = self.destination.config.stream
-        if stream is None or self.destination.streaming is None:
-            lacks = "no `stream:` part" if stream is None else f"type {self.destination.type}, which takes no events"
+        destination = open_destination(config, name)
+        stream = destination.config.stream
+        if stream is None or not isinstance(destination, EventDestination):
+            lacks = "no `stream:` part" if stream is None else f"type {destination.type}, which takes no events"
             raise ConfigError(f"destinations/{name}.yaml has {lacks}, so events cannot be delivered to it.")
-        self.filter = stream
+        self.destination, self.filter = destination, stream
         limits = self.destination.streaming
         self.batch_size = min(limits.batch_size, stream.batch_size or limits.batch_size)
         self.batch_bytes = limits.batch_bytes

@@ -23,7 +23,7 @@ from headwater.errors import ConfigError, HeadwaterError, UnavailableError
 from headwater.push import changes, ledger
 from headwater.push.changes import Scope
 from headwater.push.destinations import open_destination
-from headwater.push.destinations.base import Destination, Outcome, Record, Request
+from headwater.push.destinations.base import Destination, Outcome, Record, RecordDestination, Request
 from headwater.push.ledger import Due, Totals
 from headwater.push.sender import RequestRefusedError, Sender
 from headwater.push.times import utc_now
@@ -73,7 +73,7 @@ def run_sync(
             else counts as sent.
     """
     sync = find_sync(config, name)
-    destination = open_destination(config, sync.destination)
+    destination = _destination(config, name, sync)
     now = now or utc_now
     ledger.ensure_tables(con)
     run_id, totals = uuid.uuid4().hex, Totals()
@@ -104,7 +104,7 @@ def preview(
         ConfigError, DataError: as `run_sync`.
     """
     sync = find_sync(config, name)
-    destination = open_destination(config, sync.destination)
+    destination = _destination(config, name, sync)
     field = changes.id_field(name, sync, destination)
     changes.stage_rows(con, name, sync, destination)
     changes.stage_due(con, name, now or utc_now(), scope)
@@ -125,11 +125,21 @@ def find_sync(config: Config, name: str) -> Sync:
     return config.syncs[name]
 
 
+def _destination(config: Config, name: str, sync: Sync) -> RecordDestination:
+    found = open_destination(config, sync.destination)
+    if not isinstance(found, RecordDestination):
+        raise ConfigError(
+            f"syncs/{name}.yaml: {sync.destination} is a {found.type}, which takes events and has no object "
+            f"«{sync.object}» to sync to."
+        )
+    return found
+
+
 def _run(
     con: duckdb.DuckDBPyConnection,
     name: str,
     sync: Sync,
-    destination: Destination,
+    destination: RecordDestination,
     sender: Sender,
     run_id: str,
     totals: Totals,

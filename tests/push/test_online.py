@@ -38,7 +38,7 @@ def warehouse(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         select
             'c' || i as customer_id, 'p' || i || '@x.y' as email, i as count_orders, i / 100 as likelihood_to_churn,
             'v7' as churn_model_version, timestamp '2026-02-01 10:00:00' as last_order_at,
-            timestamp '2026-03-01' as as_of
+            ['no visit for 60 days', 'two tickets'] as churn_reasons, timestamp '2026-03-01' as as_of
         from range(100) as numbers(i);
         create table identity.identifiers as
         select 'email' as id_type, 'p' || i || '@x.y' as id_value, 'c' || i as customer_id
@@ -71,6 +71,7 @@ def test_everybody_is_found_by_every_identifier(warehouse: duckdb.DuckDBPyConnec
             "likelihood_to_churn": 0.07,
             "churn_model_version": "v7",
             "last_order_at": "2026-02-01T10:00:00.000Z",
+            "churn_reasons": ["no visit for 60 days", "two tickets"],
         },
     }
     assert found(store, "email", "p7@x.y") == found(store, "customer_id", "c7")

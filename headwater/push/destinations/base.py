@@ -7,6 +7,7 @@ events (`headwater.push.sync`, `headwater.push.stream`).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -79,8 +80,9 @@ class Streaming:
     batch_bytes: int = 500_000
 
 
-class Destination:
-    """A tool that takes records, events or both. Subclasses set the data and write and read one request's JSON.
+class Destination(ABC):
+    """A tool. A class of one is a `RecordDestination`, an `EventDestination` or both; it sets the data, and writes and
+    reads one request's JSON.
 
     Args:
         config: `destinations/<name>.yaml`.
@@ -103,21 +105,14 @@ class Destination:
             headers["Authorization"] = f"Bearer {self.config.token}"
         return headers
 
-    def sync_request(self, object_: str, id_field: str, records: Sequence[Record]) -> Request:
-        """The request that upserts these records, at most `objects[object_].batch_size` of them."""
-        raise NotImplementedError
-
-    def stream_request(self, events: Sequence[msgspec.Raw]) -> Request:
-        """The request that delivers these events, at most `streaming.batch_size` of them."""
-        raise NotImplementedError
-
     def outcomes(self, answer: Answer, count: int) -> list[Outcome]:
         """The outcome of each of the `count` records or events of a request that was answered with 2xx.
 
         The tool's `errors` name records by `index`; all others are accepted.
 
         Raises:
-            UnavailableError: the answer cannot be read, so nothing may be taken as accepted.
+            UnavailableError: the answer cannot be read, or the tool's own count of what it accepted is another, so
+                nothing may be taken as accepted.
         """
         if not isinstance(answer.json, dict):
             raise UnavailableError(f"{self.base_url} answered {answer.status} with something that is not JSON.")
@@ -128,15 +123,14 @@ class Destination:
                 raise UnavailableError(f"{self.base_url} refused records without saying which: {answer.text}")
             code = str(error.get("code") or answer.status)
             outcomes[index] = Outcome(False, code, str(error.get("message") or code), self.is_transient(code))
-        self.check_count(answer, sum(o.is_accepted for o in outcomes))
+        accepted, said = sum(o.is_accepted for o in outcomes), self.accepted_count(answer)
+        if said is not None and said != accepted:
+            raise UnavailableError(f"{self.base_url} says it accepted {said} records; its errors leave {accepted}.")
         return outcomes
 
-    def check_count(self, answer: Answer, accepted: int) -> None:
-        """Compare the tool's own count of what it accepted, where it gives one, with ours.
-
-        Raises:
-            UnavailableError: they differ, so nothing may be taken as accepted.
-        """
+    def accepted_count(self, answer: Answer) -> int | None:
+        """The tool's own count of what it accepted, where its answer gives one."""
+        return None
 
     def is_transient(self, code: str) -> bool:
         """Whether a refusal of one record may pass by itself."""
@@ -145,6 +139,22 @@ class Destination:
     def _post(self, path: str, body: object) -> Request:
         return Request("POST", f"{self.base_url}{path}", self.headers(), msgspec.json.encode(body))
 
-    def _require_count(self, said: int | None, accepted: int) -> None:
-        if said is not None and said != accepted:
-            raise UnavailableError(f"{self.base_url} says it accepted {said} records; its errors leave {accepted}.")
+
+class RecordDestination(Destination):
+    """A tool that rows can be synced to, one request for many of them."""
+
+    objects: ClassVar[dict[str, SyncObject]]
+
+    @abstractmethod
+    def sync_request(self, object_: str, id_field: str, records: Sequence[Record]) -> Request:
+        """The request that upserts these records, at most `objects[object_].batch_size` of them."""
+
+
+class EventDestination(Destination):
+    """A tool that events can be streamed to, one request for many of them."""
+
+    streaming: ClassVar[Streaming]
+
+    @abstractmethod
+    def stream_request(self, events: Sequence[msgspec.Raw]) -> Request:
+        """The request that delivers these events, at most `streaming.batch_size` of them."""

@@ -7,10 +7,18 @@ from typing import ClassVar
 
 import msgspec
 
-from headwater.push.destinations.base import Answer, Destination, Record, Request, Streaming, SyncObject
+from headwater.push.destinations.base import (
+    Answer,
+    EventDestination,
+    Record,
+    RecordDestination,
+    Request,
+    Streaming,
+    SyncObject,
+)
 
 
-class Email(Destination):
+class Email(RecordDestination, EventDestination):
     """`POST <base_url>/contacts/batch` and `POST <base_url>/events`; the tool knows an event again by `messageId`."""
 
     type = "email"
@@ -29,6 +37,6 @@ class Email(Destination):
     def stream_request(self, events: Sequence[msgspec.Raw]) -> Request:
         return self._post("/events", {"events": events})
 
-    def check_count(self, answer: Answer, accepted: int) -> None:
+    def accepted_count(self, answer: Answer) -> int | None:
         said = answer.json.get("accepted")
-        self._require_count(said if isinstance(said, int) else None, accepted)
+        return said if isinstance(said, int) else None

@@ -7,7 +7,7 @@ final as (
         customer_id,
         probability,
         percentile,
-        cast(reasons as string) as reasons,
+        {{ json_texts('reasons') }} as reasons,
         model_version,
         held_out,
         scored_at
