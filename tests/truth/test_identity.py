@@ -1,0 +1,86 @@
+"""Who is who, against the ground truth: every two identifiers of one person are a pair to be found.
+
+Nothing is left out: pairs of identifiers that no record ties together (a new cookie, a guest's second address) cannot
+be found and count as missed, and so do pairs with an identifier that the platform does not keep at all.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import combinations
+
+import duckdb
+import pytest
+
+from headwater.configuration import Identity, read_yaml
+from headwater.match.resolve import resolve
+from headwater.settings import CHECKOUT
+from headwater.storage.warehouse import ensure_schemas
+
+Identifier = tuple[str, str]
+TOOLS = ("crm__contacts", "payments__customers")
+PULLED_BEFORE = "extracts/tool/t/20201030T000000000000Z-000000000000.parquet"
+
+
+def _pairs(members: Iterable[tuple[str, Identifier]]) -> set[tuple[Identifier, Identifier]]:
+    """Every two identifiers of one owner. An identifier that several people share has several owners."""
+    owned: dict[str, set[Identifier]] = defaultdict(set)
+    for owner, identifier in members:
+        owned[owner].add(identifier)
+    return {pair for identifiers in owned.values() for pair in combinations(sorted(identifiers), 2)}
+
+
+@pytest.fixture
+def truth(warehouse: duckdb.DuckDBPyConnection) -> list[tuple[str, Identifier]]:
+    rows = warehouse.execute("select person_id, id_type, lower(id_value) from truth.identities").fetchall()
+    return [(person, (id_type, value)) for person, id_type, value in rows]
+
+
+def _found(con: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, Identifier]]:
+    rows = con.execute(
+        f"select customer_id, id_type, lower(id_value) from {table} where id_type <> 'customer_id'"
+    ).fetchall()
+    return [(customer, (id_type, value)) for customer, id_type, value in rows]
+
+
+def _check(found: list[tuple[str, Identifier]], truth: list[tuple[str, Identifier]]) -> None:
+    assert {identifier for _, identifier in found} <= {identifier for _, identifier in truth}
+    said, true = _pairs(found), _pairs(truth)
+    assert len(true) > 10_000
+    precision, recall = len(said & true) / len(said), len(said & true) / len(true)
+    assert precision >= 0.99, (precision, recall)
+    assert recall >= 0.90, (precision, recall)
+
+
+def test_pairs_of_identifiers_are_right_in_99_and_found_in_90_of_100_cases(
+    warehouse: duckdb.DuckDBPyConnection, truth: list[tuple[str, Identifier]]
+) -> None:
+    _check(_found(warehouse, "built.identity.identifiers"), truth)
+
+
+def test_they_are_so_too_when_the_tools_were_pulled_before_the_first_event(
+    warehouse: duckdb.DuckDBPyConnection, truth: list[tuple[str, Identifier]]
+) -> None:
+    """Which tie landed first decides where a limit cuts."""
+    ensure_schemas(warehouse)
+    warehouse.execute("insert into raw.events by name from built.raw.events")
+    for table in TOOLS:
+        warehouse.execute(
+            f"create or replace table raw.{table} as select * replace ('{PULLED_BEFORE}' as _lake_object)"
+            f" from built.raw.{table}"
+        )
+    resolve(warehouse, read_yaml(CHECKOUT / "config" / "identity.yaml", Identity))
+    _check(_found(warehouse, "identity.identifiers"), truth)
+
+
+def test_people_who_share_a_device_stay_apart(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Two accounts of one household are two customers, whoever logs in on whose tablet."""
+    owners = warehouse.execute(
+        """select count(distinct p.person_id), count(distinct b.customer_id)
+        from truth.people p
+        join truth.shared_devices s using (person_id)
+        join built.identity.identifiers b on b.id_type = 'user_id' and b.id_value = p.user_id"""
+    ).fetchone()
+    assert owners is not None and owners[0] > 20
+    assert owners[0] == owners[1]
