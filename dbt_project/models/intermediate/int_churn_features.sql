@@ -49,6 +49,9 @@ order_features as (
             where orders.kind = 'sale'
             and orders.ordered_at >= observations.observed_at - interval '90 days'
         ) as count_orders_90d,
+        count(distinct cast(orders.ordered_at as date)) filter (
+            where orders.kind = 'sale'
+        ) as count_days_with_orders,
         count(*) filter (where orders.kind = 'refund') as count_refunds,
         count(*) filter (where orders.kind = 'cancellation') as count_cancellations,
         cast(sum(orders.total_cents) as bigint) as revenue_cents,
@@ -229,6 +232,7 @@ final as (
         coalesce(order_features.count_orders, 0) as count_orders,
         coalesce(order_features.count_orders_30d, 0) as count_orders_30d,
         coalesce(order_features.count_orders_90d, 0) as count_orders_90d,
+        coalesce(order_features.count_days_with_orders, 0) as count_days_with_orders,
         coalesce(order_features.count_refunds, 0) as count_refunds,
         coalesce(order_features.count_cancellations, 0) as count_cancellations,
         order_features.revenue_cents,
