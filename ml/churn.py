@@ -151,9 +151,11 @@ def _has_both(truth: np.ndarray) -> bool:
 def _predict_folds(name: str, matrix: np.ndarray, truth: np.ndarray, folds: list[Fold]) -> Fold:
     rows, odds = [], []
     for fit_rows, validation_rows in folds:
-        estimator = candidates.build(name, matrix[fit_rows]).fit(matrix[fit_rows], truth[fit_rows])
+        # trees cannot take a column of nothing but nulls; as a constant it tells as little
+        values = np.where(np.isnan(matrix[fit_rows]).all(axis=0), 0.0, matrix)
+        estimator = candidates.build(name, values[fit_rows]).fit(values[fit_rows], truth[fit_rows])
         rows.append(validation_rows)
-        odds.append(raw_log_odds(estimator, matrix[validation_rows]))
+        odds.append(raw_log_odds(estimator, values[validation_rows]))
     return np.concatenate(rows), np.concatenate(odds)
 
 

@@ -86,3 +86,11 @@ def test_unknown_and_infinite_values_are_scored(rows, names):
 def test_one_class_or_nothing_is_refused(rows, names, change):
     with pytest.raises(ValueError, match="both classes"):
         churn.fit(change(rows), names, label_days=28)
+
+
+def test_a_feature_that_nobody_had_at_first_does_not_stop_training(rows, names):
+    dates = sorted(rows["observation_date"].unique())
+    late = rows.assign(a_new_feature=rows["observation_date"].map(dict.fromkeys(dates[:-1], np.nan) | {dates[-1]: 1.0}))
+    late.loc[late.index[-1], "a_new_feature"] = 2.0
+    model = churn.fit(late, [*names, "a_new_feature"], label_days=28)
+    assert np.isfinite(model.probability(late)).all()
