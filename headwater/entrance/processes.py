@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -15,20 +16,25 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from threading import Thread
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
+import click
 import psutil
 
 from headwater.entrance.services import Service
-from headwater.errors import HeadwaterError, UnavailableError
+from headwater.errors import BusyError, ConfigError, DataError, HeadwaterError, UnavailableError
 from headwater.settings import CHECKOUT, Settings
+from headwater.storage.home import FULL_DISK, unwritable
 from headwater.storage.port import require_free_port
 
 RECORD = "processes.json"
 _PR_SET_PDEATHSIG = 1
+_ERRORS = {kind.exit_code: kind for kind in (ConfigError, BusyError, UnavailableError, DataError)}
 
 
 def _die_with_parent() -> None:
@@ -192,29 +198,71 @@ def last_line(path: Path) -> str:
 
 
 def run_step(settings: Settings, argv: list[str], name: str, *, quiet: bool = True) -> None:
-    """Run one command of the flow to its end, output to `logs/<name>.log` (or to the terminal).
+    """Run one command of the flow to its end. Its output goes to `logs/<name>.log`; without `quiet` what it writes to
+    standard output goes to the terminal instead.
 
     Raises:
+        UnavailableError: the disk is full.
         HeadwaterError: it failed; the message is its last line.
     """
     log = settings.logs_dir / f"{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        result = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output if quiet else None,
-            stderr=subprocess.STDOUT if quiet else output,
-            env=settings.environment(),
-            cwd=CHECKOUT,
-            preexec_fn=_die_with_parent,
-            check=False,
-        )
-    if result.returncode and not quiet:
-        raise HeadwaterError(f"The {name} did not finish: see the lines above.", hint=f"More is in {log}.")
-    if result.returncode:
-        text = last_line(log).removeprefix("headwater: ").removeprefix("Error: ")
-        raise HeadwaterError(f"{name} failed: {text}", hint=f"Its log is {log}.")
+    said: deque[str] = deque(maxlen=100)
+    child = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if quiet else subprocess.PIPE,
+        env=settings.environment(),
+        cwd=CHECKOUT,
+        preexec_fn=_die_with_parent,
+        text=True,
+        errors="replace",
+    )
+    try:
+        shown = None if quiet else Thread(target=_show, args=(child.stdout, said), daemon=True)
+        if shown:
+            shown.start()
+        _log(child.stdout if quiet else child.stderr, log, said)
+        if shown:
+            shown.join()
+        child.wait()
+    except BaseException:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(1)
+        child.kill()
+        raise
+    if not child.returncode:
+        return
+    if any(words in line for line in said for words in FULL_DISK):
+        raise unwritable(settings.home, OSError(errno.ENOSPC, ""))
+    last = next((line.strip() for line in reversed(said) if line.strip()), "it said nothing.")
+    kind = _ERRORS.get(child.returncode, HeadwaterError)
+    if last.startswith("headwater: ") and not quiet:
+        raise kind(last.removeprefix("headwater: "))
+    if not quiet:
+        raise kind(f"The {name} did not finish: see the lines above.", hint=f"More is in {log}.")
+    text = last.removeprefix("headwater: ").removeprefix("Error: ")
+    raise kind(f"{name} failed: {text}", hint=f"Its log is {log}.")
+
+
+def _show(output: IO[str] | None, said: deque[str]) -> None:
+    for line in output or ():
+        said.append(line)
+        click.echo(line, nl=False)
+
+
+def _log(output: IO[str] | None, log: Path, said: deque[str]) -> None:
+    """Keep what a step says; a disk that takes no more must not hide why the step fails."""
+    with contextlib.ExitStack() as stack:
+        file = None
+        with contextlib.suppress(OSError):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(log.open("ab", buffering=0))
+        for line in output or ():
+            said.append(line)
+            if file:
+                with contextlib.suppress(OSError):
+                    file.write(line.encode())
 
 
 def stop_on_signals() -> None:

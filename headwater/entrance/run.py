@@ -26,7 +26,7 @@ from headwater.entrance.services import service
 from headwater.entrance.summary import show_summary
 from headwater.errors import HeadwaterError
 from headwater.settings import Settings
-from headwater.storage.home import claim_home, entrance_lock, held_data, read_home, set_as_of
+from headwater.storage.home import claim_home, entrance_lock, full_disk_named, held_data, read_home, set_as_of
 from headwater.storage.log import segments
 from headwater.storage.online import ensure_redis
 from headwater.storage.warehouse import publish
@@ -40,7 +40,7 @@ def run(people: int | None, **options: Any) -> None:
     checked = load_config(settings)
     stop_on_signals()
     begun = time.monotonic()
-    with entrance_lock(settings, "headwater run"):
+    with full_disk_named(settings), entrance_lock(settings, "headwater run"):
         held = claim_home(settings, options["data"] or held_data(settings))
         click.echo(f"{checked.platform.company}: {held.holds} → {settings.home}")
         try:

@@ -20,7 +20,7 @@ from headwater.entrance.processes import Processes, check_ports, last_line, run_
 from headwater.entrance.services import Service, services
 from headwater.errors import HeadwaterError
 from headwater.settings import Settings
-from headwater.storage.home import Home, claim_home, entrance_lock, held_data
+from headwater.storage.home import Home, claim_home, entrance_lock, full_disk_named, held_data
 from headwater.storage.online import ensure_redis
 
 RESTART_SECONDS = (1, 2, 5, 10, 30)
@@ -34,7 +34,7 @@ def up(people: int | None, **options: Any) -> None:
     settings = entrance_settings(**options)
     config = load_config(settings)
     stop_on_signals()
-    with entrance_lock(settings, "headwater up"):
+    with full_disk_named(settings), entrance_lock(settings, "headwater up"):
         held = claim_home(settings, options["data"] or held_data(settings))
         click.echo(f"{config.platform.company}: {held.holds} → {settings.home}")
         with Processes(settings) as processes:

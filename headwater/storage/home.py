@@ -12,15 +12,18 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from headwater.errors import BusyError, UnavailableError, UsageError
+from headwater.errors import BusyError, HeadwaterError, UnavailableError, UsageError
 from headwater.settings import Settings
 
 EXAMPLE = "the example company"
+# how the system, SQLite and DuckDB say it
+FULL_DISK = ("No space left on device", "no space is left", "database or disk is full")
+_PROBE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,33 @@ def unwritable(path: Path, error: OSError) -> UnavailableError:
     """One sentence for a disk that is full, read-only or not ours."""
     reason = "no space is left on its disk" if error.errno == errno.ENOSPC else (error.strerror or str(error)).lower()
     return UnavailableError(f"{path} cannot be written: {reason}.", hint="Free space or set HEADWATER_HOME elsewhere.")
+
+
+@contextmanager
+def full_disk_named(settings: Settings) -> Iterator[None]:
+    """Whatever fails inside because the home's disk is full says that, and not what it led to.
+
+    Raises:
+        UnavailableError: no space is left.
+    """
+    try:
+        yield
+    except (HeadwaterError, OSError) as error:
+        if any(words in str(error) for words in FULL_DISK) or _is_full(settings.home):
+            raise unwritable(settings.home, OSError(errno.ENOSPC, "")) from error
+        raise
+
+
+def _is_full(home: Path) -> bool:
+    probe = home / "space.tmp"
+    try:
+        probe.write_bytes(bytes(_PROBE_BYTES))
+    except OSError as error:
+        return error.errno == errno.ENOSPC
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+    return False
 
 
 @contextmanager
