@@ -16,14 +16,14 @@ from headwater.storage.lake import open_lake
 from orchestration.instance import end_dead_runs
 from orchestration.platform import config, settings
 
-INGEST = dg.AssetSelection.keys(["lake", "events"], ["raw", "events"], ["raw", "quarantine"]) | (
+INGEST = dg.AssetSelection.assets(["lake", "events"], ["raw", "events"], ["raw", "quarantine"]) | (
     dg.AssetSelection.key_prefixes("events") | dg.AssetSelection.groups("match")
 )
-TRANSCRIPTS = dg.AssetSelection.keys(["lake", "conversations"], ["raw", "conversations"])
+TRANSCRIPTS = dg.AssetSelection.assets(["lake", "conversations"], ["raw", "conversations"])
 ACTIVATION = dg.AssetSelection.groups("model", "push", "serve")
 TRAINING = dg.AssetSelection.groups("predict")
 RUNNING = dg.DefaultSensorStatus.RUNNING
-RETRY_SECONDS = 300
+RETRY_SECONDS = 60
 
 everything = dg.define_asset_job(
     "everything", selection=dg.AssetSelection.all(), description="The whole graph once: what `make run` executes."
@@ -92,7 +92,7 @@ def _sources() -> tuple[list[dg.ScheduleDefinition], list[Any]]:
         return [], []
     keys = [[layer, f"{name}__{table}"] for name, s in pulled.items() for table in s.tables for layer in LAYERS]
     job = dg.define_asset_job(
-        "sources", selection=dg.AssetSelection.keys(*keys), description="Every tool's tables, incrementally."
+        "sources", selection=dg.AssetSelection.assets(*keys), description="Every tool's tables, incrementally."
     )
     schedule = dg.ScheduleDefinition(
         job=job,
