@@ -24,14 +24,15 @@ def model_card(version: str, model: ChurnModel, manifest: Mapping[str, Any]) -> 
     )
     top = list(numbers["drivers"].items())[:TOP_DRIVERS]
     looks = "\n".join(f"* {name} (mean pull on the log-odds {size:.3f})" for name, size in top)
-    choice = ", ".join(f"{name} {loss:.4f}" for name, loss in model.choice.items())
+    choice = ", ".join(f"{name} {loss:.4f}" for name, loss in model.choice.items() if loss is not None)
     return f"""# {version}
 
 Probability that a person {event} in {rule["horizon_days"]} days, counted from {rule["gap_days"]} days after the
 observation.
 
-* Model: {model.kind}, chosen by log loss inside the training dates ({choice}).
-* Trained on {", ".join(manifest["train_dates"])}; tested on {", ".join(manifest["test_dates"])}, {numbers["n"]} people.
+* Model: {model.kind}, by log loss inside the training dates ({choice or "too few to compare"}).
+* Trained on {", ".join(manifest["train_dates"])}: {manifest["train_rows"]} rows, {manifest["train_churned"]} churned.
+* Tested on {", ".join(manifest["test_dates"])}, {numbers["n"]} people.
 * {len(model.features)} features, hash {manifest["feature_hash"]}; data fingerprint {manifest["fingerprint"][:12]}.
 * Made {manifest["created_at"]}.
 

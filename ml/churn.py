@@ -15,13 +15,14 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from ml import candidates, metrics
+from ml import candidates
 from ml.training_set import usable_features
 
 FOLDS = 5
 LEAST_PER_CLASS = 10
 LEAST_TO_CALIBRATE = 200
 EDGE = 1e-6
+SURE = 2.0  # standard errors
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class ChurnModel:
         intercept: see `slope`.
         typical: the training median of each feature, null where it is unknown for most.
         base_rate: share of churned people in training.
-        choice: validation log loss of each candidate, lower is better.
+        choice: mean validation log loss of each candidate, lower is better; null where nothing could be validated.
     """
 
     kind: str
@@ -46,7 +47,7 @@ class ChurnModel:
     intercept: float
     typical: list[float | None]
     base_rate: float
-    choice: dict[str, float]
+    choice: dict[str, float | None]
 
     def matrix(self, frame: pd.DataFrame) -> np.ndarray:
         """The features as the estimator wants them: doubles, unknown is NaN.
@@ -88,7 +89,8 @@ def fit(train: pd.DataFrame, names: list[str], *, label_days: int) -> ChurnModel
     """Fit on training rows (customer_id, observation_date, churned, features), sorted by date and person.
 
     The candidate is chosen by log loss on later dates inside the training dates (with the same embargo), or on other
-    customers where there are too few dates; it is calibrated on predictions for customers it had not seen.
+    customers where there are too few dates: the preferred one, unless another is better by more than two standard
+    errors. It is calibrated on predictions for customers it had not seen.
 
     Raises:
         ValueError: no feature varies, or only one class is there.
@@ -101,8 +103,8 @@ def fit(train: pd.DataFrame, names: list[str], *, label_days: int) -> ChurnModel
     groups = customer_folds(train["customer_id"])
     with threadpool_limits(1):
         folds = time_folds(train, truth, label_days=label_days) or group_folds(groups, truth)
-        choice = {name: _validation_loss(name, matrix, truth, folds) for name in candidates.NAMES}
-        kind = min(choice, key=lambda name: round(choice[name], 6))
+        losses = {name: _validation_losses(name, matrix, truth, folds) for name in candidates.NAMES}
+        kind = chosen(losses)
         slope, intercept = _calibration(kind, matrix, truth, group_folds(groups, truth))
         estimator = candidates.build(kind, matrix).fit(matrix, truth)
     median = train[features].median()
@@ -114,8 +116,26 @@ def fit(train: pd.DataFrame, names: list[str], *, label_days: int) -> ChurnModel
         intercept=intercept,
         typical=[None if train[name].isna().mean() > 0.5 else float(median[name]) for name in features],
         base_rate=float(truth.mean()),
-        choice={name: round(value, 6) for name, value in choice.items()},
+        choice={name: round(float(each.mean()), 6) if len(each) else None for name, each in losses.items()},
     )
+
+
+def chosen(losses: dict[str, np.ndarray]) -> str:
+    """The candidate to fit, from each one's losses on the same validation rows.
+
+    That is the preferred candidate unless the best one's mean loss is lower by more than two standard errors of
+    the difference: a few dozen churners tell no more, and what wins by luck loses on the next date. Without validation
+    rows it is the first, the simplest.
+    """
+    first = next(iter(losses))
+    if not len(losses[first]):
+        return first
+    means = {name: round(float(each.mean()), 6) for name, each in losses.items()}
+    best = min(means, key=lambda name: means[name])
+    if candidates.PREFERRED not in losses:
+        return best
+    gain = losses[candidates.PREFERRED] - losses[best]
+    return best if gain.mean() > SURE * gain.std() / np.sqrt(len(gain)) else candidates.PREFERRED
 
 
 def customer_folds(customers: pd.Series) -> np.ndarray:
@@ -159,11 +179,12 @@ def _predict_folds(name: str, matrix: np.ndarray, truth: np.ndarray, folds: list
     return np.concatenate(rows), np.concatenate(odds)
 
 
-def _validation_loss(name: str, matrix: np.ndarray, truth: np.ndarray, folds: list[Fold]) -> float:
+def _validation_losses(name: str, matrix: np.ndarray, truth: np.ndarray, folds: list[Fold]) -> np.ndarray:
+    """Negative log likelihood of each validation row; none where there is nothing to validate on."""
     if not folds:
-        return float(candidates.NAMES.index(name))
+        return np.zeros(0)
     rows, odds = _predict_folds(name, matrix, truth, folds)
-    return float(metrics.log_loss(truth[rows], expit(odds), np.ones((1, len(rows))))[0])
+    return np.logaddexp(0.0, np.where(truth[rows] == 1, -odds, odds))
 
 
 def _calibration(name: str, matrix: np.ndarray, truth: np.ndarray, folds: list[Fold]) -> tuple[float, float]:

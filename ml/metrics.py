@@ -113,8 +113,10 @@ def resample_weights(customers: np.ndarray, *, resamples: int = RESAMPLES, seed:
     codes = np.unique(customers, return_inverse=True)[1]
     count = int(codes.max()) + 1
     random = np.random.default_rng(seed)
-    drawn = np.stack([np.bincount(random.integers(0, count, count), minlength=count) for _ in range(resamples)])
-    return drawn[:, codes].astype("float32")
+    weights = np.empty((resamples, len(codes)), dtype="uint16")  # a quarter of the memory of a number with a fraction
+    for drawn in weights:
+        drawn[:] = np.bincount(random.integers(0, count, count), minlength=count)[codes]
+    return weights
 
 
 def estimate(

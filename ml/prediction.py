@@ -25,7 +25,7 @@ from ml.outcomes import Prepared, Scored, Trained
 from ml.reasons import drivers
 from ml.registry import Registry, version_for
 
-CODE = "1"  # raise it when fitting or calibrating changes: the same data must then lead to another version
+CODE = "2"  # raise it when fitting or calibrating changes: the same data must then lead to another version
 NAME = "churn"
 
 
@@ -124,6 +124,8 @@ def train(
         "parameters": parameters,
         "train_dates": [str(day) for day in split.train],
         "test_dates": [str(day) for day in split.test],
+        "train_rows": int((marked["split"] == "train").sum()),
+        "train_churned": int(marked.loc[marked["split"] == "train", "churned"].sum()),
     }
     reused = registry.has(version)
     test = marked[marked["split"] == "test"]

@@ -47,11 +47,25 @@ def test_a_customer_stays_in_its_fold_whoever_else_is_there(rows):
     assert (churn.customer_folds(rows["customer_id"].iloc[50:]) == everybody[50:]).all()
 
 
-def test_the_candidate_with_the_lowest_validation_loss_is_fitted(rows, names, monkeypatch):
+def test_every_candidate_is_validated_and_the_chosen_one_fitted(rows, names, monkeypatch):
     monkeypatch.setattr(candidates, "NAMES", list(candidates.PARAMETERS))
     model = churn.fit(rows, names, label_days=28)
     assert set(model.choice) == set(candidates.PARAMETERS)
-    assert model.kind == min(model.choice, key=model.choice.get)
+    assert all(0.05 < loss < 1.0 for loss in model.choice.values())
+    others = [model.choice[name] for name in candidates.PARAMETERS if name != candidates.PREFERRED]
+    assert model.kind == candidates.PREFERRED or model.choice[model.kind] == min(others)
+
+
+@pytest.mark.parametrize(("gain", "kind"), [(0.0, "blend"), (0.15, "blend"), (0.25, "logistic"), (-0.2, "blend")])
+def test_the_blend_is_given_up_only_for_a_candidate_that_is_better_by_more_than_two_standard_errors(gain, kind):
+    noise = np.random.default_rng(2).normal(0, 1, 100)  # a standard error of 0.1
+    noise -= noise.mean()
+    assert churn.chosen({"logistic": 1.0 + noise, "blend": np.full(100, 1.0 + gain)}) == kind
+
+
+def test_without_the_blend_the_lowest_loss_wins_and_without_validation_the_simplest():
+    assert churn.chosen({"logistic": np.full(9, 0.3), "gradient_boosting": np.full(9, 0.2)}) == "gradient_boosting"
+    assert churn.chosen({name: np.zeros(0) for name in candidates.PARAMETERS}) == "logistic"
 
 
 def test_a_single_date_is_validated_on_other_customers(rows, names):
