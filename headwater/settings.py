@@ -141,10 +141,10 @@ def load_settings(
         config_dir=config_path.expanduser().absolute(),
         lake_url=env.get("HEADWATER_LAKE") or str(home_path / "lake"),
         redis_url=env.get("REDIS_URL") or None,
-        collector_port=_port("HEADWATER_COLLECTOR_PORT", 8080),
-        api_port=_port("HEADWATER_API_PORT", 8090),
-        sandbox_port=_port("HEADWATER_SANDBOX_PORT", 8070),
-        dagster_port=_port("HEADWATER_DAGSTER_PORT", 3000),
+        collector_port=_port("HEADWATER_COLLECTOR_PORT", Settings.collector_port),
+        api_port=_port("HEADWATER_API_PORT", Settings.api_port),
+        sandbox_port=_port("HEADWATER_SANDBOX_PORT", Settings.sandbox_port),
+        dagster_port=_port("HEADWATER_DAGSTER_PORT", Settings.dagster_port),
         as_of=parse_as_of(env["HEADWATER_AS_OF"]) if env.get("HEADWATER_AS_OF") else None,
     )
     given = {key: value for key, value in overrides.items() if value is not None}

@@ -13,6 +13,8 @@ from pathlib import Path
 from headwater.settings import CHECKOUT, Settings
 
 BIN = Path(sys.executable).parent
+PREPARE = ("python", "-m", "orchestration.launch", "--prepare")
+"""What must have run once before the services start."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from headwater.configuration import load_config
 from headwater.entrance.company import prepare_company
 from headwater.entrance.options import entrance_options, entrance_settings
 from headwater.entrance.processes import Processes, check_ports, last_line, run_step, stop_on_signals
-from headwater.entrance.services import Service, services
+from headwater.entrance.services import PREPARE, Service, services
 from headwater.errors import HeadwaterError
 from headwater.settings import Settings
 from headwater.storage.home import Home, claim_home, entrance_lock, full_disk_named, held_data
@@ -50,7 +50,7 @@ def _serve(settings: Settings, held: Home, processes: Processes, people: int | N
     check_ports(settings, wanted)
     if held.data_dir is None:
         prepare_company(settings, people)
-    run_step(settings, [sys.executable, "-m", "orchestration.launch", "--prepare", "--exclusive"], "prepare")
+    run_step(settings, [sys.executable, *PREPARE[1:], "--exclusive"], "prepare")
     with ensure_redis(settings):
         for service in wanted:
             processes.start(service)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from headwater.entrance.services import services
+from headwater.entrance.services import PREPARE, services
 from headwater.settings import CHECKOUT, load_settings
 
 COMPOSE = yaml.safe_load((CHECKOUT / "docker" / "compose.yaml").read_text())
@@ -50,3 +50,32 @@ def test_each_service_is_built_from_its_own_stage_and_publishes_its_port_locally
 def test_only_the_example_company_is_behind_a_profile():
     behind = {name for name, service in COMPOSE["services"].items() if service.get("profiles")}
     assert behind == {service.name for service in SERVICES if service.example_only}
+
+
+def test_each_image_exposes_the_port_of_its_service():
+    stages = re.split(r"^FROM base AS ", DOCKERFILE, flags=re.MULTILINE)[1:]
+    exposed = {
+        stage.split()[0]: [int(port) for port in re.findall(r"^EXPOSE (\d+)", stage, re.MULTILINE)] for stage in stages
+    }
+    assert exposed == {service.name: [service.port] if service.port else [] for service in SERVICES}
+
+
+def test_what_the_image_copies_is_in_the_repository():
+    sources = [word for line in re.findall(r"^COPY (.*)$", DOCKERFILE, re.MULTILINE) for word in line.split()[:-1]]
+    assert len(sources) > 1
+    ignored = {line.rstrip("/") for line in (CHECKOUT / ".dockerignore").read_text().split()}
+    for source in sources:
+        assert (CHECKOUT / source).exists()
+        assert source not in ignored
+
+
+def test_compose_prepares_as_make_up_does():
+    assert COMPOSE["services"]["prepare"]["command"] == list(PREPARE)
+
+
+def test_every_variable_of_the_config_reaches_the_containers():
+    files = (CHECKOUT / "config").rglob("*.yaml")
+    named = {name for file in files for name in re.findall(r"\$\{([A-Z0-9_]+)", file.read_text())}
+    assert named
+    for service in ("prepare", *(service.name for service in SERVICES)):
+        assert named <= set(COMPOSE["services"][service]["environment"])
