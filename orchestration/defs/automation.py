@@ -129,13 +129,13 @@ def _renew_read_copy() -> None:
     )
 
 
-@dg.run_status_sensor(run_status=dg.DagsterRunStatus.SUCCESS, default_status=RUNNING)
+@dg.run_status_sensor(run_status=dg.DagsterRunStatus.SUCCESS, minimum_interval_seconds=5, default_status=RUNNING)
 def read_copy_after_success() -> None:
     """Renews the read copy after each run that wrote."""
     _renew_read_copy()
 
 
-@dg.run_status_sensor(run_status=dg.DagsterRunStatus.FAILURE, default_status=RUNNING)
+@dg.run_status_sensor(run_status=dg.DagsterRunStatus.FAILURE, minimum_interval_seconds=5, default_status=RUNNING)
 def read_copy_after_failure() -> None:
     """A failed run may have written too."""
     _renew_read_copy()

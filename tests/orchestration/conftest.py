@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headwater.settings import CHECKOUT
+from headwater.settings import CHECKOUT, Settings
 from tests.orchestration.graph import load
 
 CONFIGS = {
@@ -40,3 +41,17 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Loaded]:
 @pytest.fixture(params=CONFIGS)
 def loaded(request: pytest.FixtureRequest, graphs: dict[str, Loaded]) -> Loaded:
     return graphs[request.param]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The code location's settings, of a home of its own."""
+    monkeypatch.setenv("HEADWATER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HEADWATER_CONFIG", str(CHECKOUT / "config"))
+    from orchestration import platform  # Dagster costs seconds: only where it is used
+
+    for read_once in (platform.settings, platform.config):
+        read_once.cache_clear()
+    yield platform.settings()
+    for read_once in (platform.settings, platform.config):
+        read_once.cache_clear()

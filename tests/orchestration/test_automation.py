@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from headwater.configuration import load_config
 from headwater.land.events import land_events
-from headwater.settings import CHECKOUT, Settings
-from orchestration import platform
+from headwater.settings import Settings
 from tests.orchestration.running import batch
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """The code location's settings, of a home of its own."""
-    monkeypatch.setenv("HEADWATER_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HEADWATER_CONFIG", str(CHECKOUT / "config"))
-    for read_once in (platform.settings, platform.config):
-        read_once.cache_clear()
-    yield platform.settings()
-    for read_once in (platform.settings, platform.config):
-        read_once.cache_clear()
 
 
 @pytest.fixture
