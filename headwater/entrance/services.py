@@ -83,7 +83,8 @@ def services(settings: Settings) -> list[Service]:
             "/server_info",
             "HEADWATER_DAGSTER_PORT",
         ),
-        Service("dagster-daemon", ("dagster-daemon", "run", "-w", workspace)),
+        # The daemon loads the code anew every minute; each time Dagster warns that the code server before has ended.
+        Service("dagster-daemon", ("dagster-daemon", "run", "-w", workspace, "--code-server-log-level", "error")),
     ]
 
 
