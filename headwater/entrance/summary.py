@@ -88,16 +88,19 @@ def _counts(ask: _Asker, config: Config) -> None:
 
 
 def _quarantine(ask: _Asker) -> None:
-    """Each reason of each source, with the place of the first such thing."""
+    """Each reason of each source, with the first places where it was met."""
     found = ask.rows(
-        "select reason, coalesce(source, ''), count(*), coalesce(min(detail), '') from raw.quarantine"
-        " group by all order by 3 desc, 1, 2"
+        "select reason, coalesce(source, ''), count(*), coalesce(list(detail order by detail)[:3], [])"
+        " from raw.quarantine group by 1, 2 order by 3 desc, 1, 2"
     )
     if found:
         click.echo("\nKept aside (select * from raw.quarantine):")
-    for reason, source, count, detail in found[:MOST_REASONS]:
-        place = f": {'first ' if count > 1 else ''}{shortened(detail)}" if detail else ""
-        click.echo(f"  {count:>8,}  {reason}  [{source}]{place}")
+    for reason, source, count, places in found[:MOST_REASONS]:
+        click.echo(f"  {count:>8,}  {reason}  [{source}]")
+        for place in filter(None, places):
+            click.echo(f"            {shortened(place)}")
+        if count > len(places) > 0:
+            click.echo("            …")
     if len(found) > MOST_REASONS:
         rest = sum(count for _, _, count, _ in found[MOST_REASONS:])
         click.echo(f"  {rest:>8,}  for {len(found) - MOST_REASONS} more reasons")

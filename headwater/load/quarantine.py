@@ -1,6 +1,7 @@
 """Records that were kept aside, from the lake into `raw.quarantine`, where a person finds them with their reason.
 
-Belongs here: loading them. Does not belong here: deciding what is kept aside; whoever reads the input does that.
+Belongs here: loading them, each once, however often it was met: the same line sent again, the same row in tomorrow's
+file. Does not belong here: deciding what is kept aside; whoever reads the input does that.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ _COLUMNS = {
     "source": "text",
     "received_at": "timestamp",
     "detail": "text",
+    "quarantine_id": "text",
 }
+# rows of tables have no id of their own: what they say is what they are
+_ID = "md5(concat_ws(chr(31), coalesce(source, ''), reason, coalesce(detail, ''), payload))"
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,17 @@ def load_quarantine(con: DuckDBPyConnection, lake: Lake) -> QuarantineLoaded:
             )
             with transaction(con):
                 rows = con.execute(
-                    f"insert into raw.quarantine by name select {selected}, ? as lake_object from read_parquet(?) "
-                    "returning reason",
-                    [key, uri],
+                    f"""insert into raw.quarantine by name
+                    with landed as (
+                        select {selected}, file_row_number as place from read_parquet(?, file_row_number = true)
+                    ),
+                    met as (from landed select * replace (coalesce(quarantine_id, {_ID}) as quarantine_id))
+                    select * exclude (place), ? as lake_object from met
+                    where not exists (from raw.quarantine as held where held.quarantine_id = met.quarantine_id)
+                    qualify row_number() over (partition by quarantine_id order by place) = 1
+                    order by place
+                    returning reason""",
+                    [uri, key],
                 ).fetchall()
                 ledger.record(con, TARGET, [(key, len(rows))])
         except duckdb.Error as error:

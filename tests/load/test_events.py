@@ -116,6 +116,23 @@ def test_quarantine_is_loaded_once_with_its_reasons_even_without_some_columns(co
     ]
 
 
+def test_what_is_met_again_in_another_object_is_kept_once(con, lake: Lake, tmp_path: Path) -> None:
+    line, row = "'not JSON', 'web', '{', 'a.ndjson, line 3', 'id-1'", "'wrong type', 'shop', 'x', 'age', null"
+    for number, rows in enumerate([[line, row, row], [row, line.replace("id-1", "id-2")], [line]]):
+        file = tmp_path / f"{number}.parquet"
+        con.execute(
+            f"copy (from (values {', '.join(f'({values})' for values in rows)}) "
+            f"as t(reason, source, payload, detail, quarantine_id)) to '{file}' (format parquet)"
+        )
+        lake.put(f"quarantine/events/2026010{number + 1}T000000Z-abc.parquet", file)
+
+    assert load_quarantine(con, lake).by_reason == {"not JSON": 2, "wrong type": 1}
+    assert load_quarantine(con, lake).objects == 0
+    assert con.execute("select quarantine_id from raw.quarantine where reason = 'not JSON' order by 1").fetchall() == [
+        ("id-1",), ("id-2",),
+    ]  # fmt: skip
+
+
 def test_events_and_their_tables_are_loaded_from_s3(con, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with s3_server(tmp_path) as endpoint:
         for name, value in {"AWS_ENDPOINT_URL": endpoint, **KEYS}.items():
