@@ -24,6 +24,8 @@ from ml.registry import Registry
 
 from .conftest import T
 
+pytestmark = pytest.mark.slow
+
 RULE = ChurnRule("cancellation", horizon_days=30)
 TEST_DATES = ("2026-08-01", "2026-09-01", "2026-10-01")
 

@@ -26,6 +26,8 @@ import pytest
 
 from .conftest import Company, T
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime.fromisoformat(T)
 SECOND = timedelta(seconds=1)
 

@@ -18,6 +18,8 @@ from headwater.match.resolve import resolve
 from headwater.settings import CHECKOUT
 from headwater.storage.warehouse import ensure_schemas
 
+pytestmark = pytest.mark.slow
+
 Identifier = tuple[str, str]
 TOOLS = ("crm__contacts", "payments__customers")
 PULLED_BEFORE = "extracts/tool/t/20201030T000000000000Z-000000000000.parquet"

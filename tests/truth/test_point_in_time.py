@@ -11,6 +11,8 @@ import pytest
 
 from .conftest import Company, dbt_run
 
+pytestmark = pytest.mark.slow
+
 DAYS = ("2026-10-01", "2026-11-01")
 DAY = "timestamp '2026-10-01 00:00:00'"
 
