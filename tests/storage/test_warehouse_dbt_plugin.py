@@ -126,3 +126,12 @@ def test_an_environment_that_waits_in_vain_fails_with_the_holders_name_and_holds
         made.handle()
     with connect(settings, purpose="test", wait_seconds=0) as con:
         assert con.execute("select 1").fetchone() == (1,)
+
+
+def test_what_has_waited_in_vain_does_not_wait_again(settings: Settings, environment) -> None:
+    made = environment(wait_seconds=0.3)
+    with connect(settings, purpose="load events"):
+        with pytest.raises(DbtRuntimeError, match=r"waited 0\.3 s"):
+            made.handle()
+        with pytest.raises(DbtRuntimeError, match="waited 0 s"):
+            made.handle()

@@ -49,6 +49,7 @@ class Plugin(BasePlugin):
                 open_file(path, deadline, self._wait_seconds).close()
             except HeadwaterError as error:
                 lock.release()
+                self._wait_seconds = 0.0  # dbt asks again to clean up after itself: it has waited once
                 raise DbtRuntimeError(str(error)) from error
             lock.mark_dirty()
             self._lock = lock
