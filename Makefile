@@ -31,8 +31,8 @@ test: $(READY) ## the whole test suite
 check: $(READY) ## lint, types and the fast tests, in under a minute
 	@$(BIN)/ruff check $(PATHS)
 	@$(BIN)/ruff format --check $(PATHS)
-	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar -q dbt_project/models
+	@$(BIN)/mypy & types=$$!; $(BIN)/sqlfluff lint --disable-progress-bar -q dbt_project/models; sql=$$?; \
+	  wait $$types && exit $$sql
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" tests $(ARGS)
 
 bench: $(READY) ## the benchmarks: ratios against peers and the limit, into var/bench/

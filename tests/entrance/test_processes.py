@@ -63,6 +63,7 @@ def test_a_step_that_fails_says_its_last_line_and_its_log(settings):
         run_step(settings, [sys.executable, "-c", "import sys; sys.exit('out of luck')"], "simulate")
 
 
+@pytest.mark.slow
 def test_the_next_entrance_ends_what_a_killed_one_left(settings):
     code = (
         "import signal, time\nfrom headwater.entrance.processes import Processes\n"

@@ -240,6 +240,7 @@ def pull_in_child(settings: Settings, tool: PagedTool, tmp_path: Path) -> Callab
 
 
 @pytest.mark.parametrize("at_request", [2, 4])
+@pytest.mark.slow
 def test_a_pull_that_is_killed_between_pages_is_repeated_without_loss_or_doubles(
     at_request: int,
     settings: Settings,
@@ -264,6 +265,7 @@ def test_a_pull_that_is_killed_between_pages_is_repeated_without_loss_or_doubles
     assert len(landed_rows("extracts/crm/deals/")) == 120
 
 
+@pytest.mark.slow
 def test_a_pull_that_is_killed_while_it_lands_finishes_its_package_once(
     settings: Settings,
     crm: Config,

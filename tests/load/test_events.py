@@ -174,6 +174,7 @@ with connect(settings, purpose="doomed") as con:
 
 
 @pytest.mark.parametrize("dies_at", [2, 5])
+@pytest.mark.slow
 def test_a_load_killed_at_any_point_and_run_again_gives_the_same_tables(
     settings: Settings, lake: Lake, dies_at
 ) -> None:

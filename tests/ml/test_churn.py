@@ -79,6 +79,7 @@ def test_probabilities_sum_to_the_churners_of_the_training_dates(rows, names):
     assert model.probability(rows).mean() == pytest.approx(rows["churned"].mean(), abs=0.01)
 
 
+@pytest.mark.slow
 def test_calibration_pulls_in_a_model_that_is_too_sure(rows, names, monkeypatch):
     """Deep trees on few rows promise too much; the slope learned on unseen customers takes it back."""
     wild = {**candidates.PARAMETERS["gradient_boosting"], "max_leaf_nodes": 31, "learning_rate": 0.5}

@@ -102,6 +102,7 @@ def test_other_data_or_another_rule_is_another_version(company, prepared, traine
     assert len({trained.version, fewer.version, other.version}) == 3
 
 
+@pytest.mark.slow
 def test_shuffled_labels_teach_nothing(company, prepared, tmp_path):
     random = np.random.default_rng(11)
     shuffled = prepared.frame.assign(churned=random.permutation(prepared.frame["churned"].to_numpy()))

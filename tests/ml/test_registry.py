@@ -40,6 +40,7 @@ def saved(first, tmp_path):
 
 
 @pytest.mark.parametrize("kind", list(candidates.PARAMETERS))
+@pytest.mark.slow
 def test_every_candidate_comes_back_as_it_was_saved(prepared, tmp_path, monkeypatch, kind):
     monkeypatch.setattr(candidates, "NAMES", [kind])
     rows = prepared.frame

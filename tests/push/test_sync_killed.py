@@ -11,6 +11,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from headwater.configuration import load_config
 from headwater.push.sync import run_sync
 from headwater.settings import Settings
@@ -20,6 +22,7 @@ from tests.tool_server import TOKEN, ToolServer
 ROWS, BATCH = 2_000, 100
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_every_row_arrives_and_each_kill_repeats_at_most_one_batch(
     settings: Settings, tool: ToolServer
 ) -> None:

@@ -89,6 +89,7 @@ def test_a_destination_that_can_take_no_events_stops_the_start(settings: Setting
         work(settings, config, threading.Event())
 
 
+@pytest.mark.slow
 def test_a_worker_killed_again_and_again_loses_no_event_and_repeats_at_most_one_batch_each_time(
     settings: Settings, config: Config, tool: ToolServer, tmp_path: Path
 ) -> None:

@@ -209,6 +209,7 @@ while len(seen) < 3:
 """
 
 
+@pytest.mark.slow
 def test_readers_never_see_half_a_copy_while_it_is_renewed(settings: Settings) -> None:
     def write(number: int) -> None:
         with connect(settings, purpose="test") as con:
