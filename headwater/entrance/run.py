@@ -65,7 +65,9 @@ def _collect(settings: Settings, config: Config, processes: Processes, data: Pat
     processes.start(collector)
     folder = data if data is not None else settings.sandbox_dir / "company"
     with _timed("history is imported through the collector"):
-        report = import_events(settings, config, folder)
+        # a company so small that all of its events are its latest has no history
+        has_history = data is not None or any((folder / "events").glob("*.ndjson*"))
+        report = import_events(settings, config, folder) if has_history else ImportReport()
         for line in report.text().splitlines():
             click.echo(f"  {line}")
     if data is None:
