@@ -1,7 +1,7 @@
 """One simulated company, taken through the platform's own steps, with its ground truth beside it.
 
 History and tools go over real HTTP: collector, import, lake, pulls, warehouse, identity, dbt. The platform never sees
-the truth. It is told up to a day after `T`, so that what came later is there to be left out.
+the truth. It is told for weeks beyond `T`, so that what came later is there to be left out.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from headwater.storage.warehouse import connect, ensure_schemas
 
 BIN = Path(sys.executable).parent
 PEOPLE, SEED, TOLD_UPTO = 2500, 11, "2026-11-21"
-T = "2026-11-20 12:00:00"
+T = "2026-11-05 12:00:00"
 MODELS = ["+high_value_customers", "+int_churn_features"]
 
 
