@@ -91,6 +91,23 @@ def rows(count: int | None, **metadata: Any) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
+def landed(context: dg.AssetExecutionContext, lake: Lake, key: list[str], prefix: str, added: int) -> dict[str, Any]:
+    """Metadata of a part of the lake: the rows that it holds, and those that this run added.
+
+    Counted once, from the Parquet footers under `prefix`; from then on each run adds its own: a lake only grows, and
+    reading every footer at every landing would cost more and more.
+    """
+    event = context.instance.get_latest_materialization_event(dg.AssetKey(key))
+    told = event.asset_materialization.metadata if event and event.asset_materialization else {}
+    if "landed" in told:
+        return rows(int(str(told["dagster/row_count"].value)) + added, landed=added)
+    objects = [lake.uri(found.key) for found in lake.list(prefix) if found.key.endswith(".parquet")]
+    with duckdb.connect() as connection:
+        lake.configure(connection)
+        counted = connection.execute("select count(*) from read_parquet(?)", [objects]).fetchone() if objects else (0,)
+    return rows(int(counted[0]) if counted else 0, landed=added)
+
+
 def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     """Rows of `schema.table`, which may go on with a where clause."""
     found = connection.execute(f"select count(*) from {table}").fetchone()

@@ -6,11 +6,11 @@ import dagster as dg
 
 from headwater.configuration import ConversationSource, CsvSource, RestSource
 from headwater.land.events import land_events
-from headwater.land.extracts import pull
+from headwater.land.extracts import TablePulled, pull
 from headwater.land.files import land_files
-from headwater.land.tables import land_tables
+from headwater.land.tables import TableLanded, land_tables
 from headwater.storage.home import read_home
-from orchestration.platform import SOURCE_OWNER, Platform, config, rows
+from orchestration.platform import SOURCE_OWNER, Platform, config, landed, rows
 
 LOG = dg.AssetSpec(
     ["log", "events"],
@@ -28,11 +28,17 @@ LOG = dg.AssetSpec(
     kinds={"python", "parquet"},
     owners=[SOURCE_OWNER],
 )
-def lake_events(platform: Platform) -> dg.MaterializeResult:
+def lake_events(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
     """One Parquet object a sealed log segment and day of receipt; rejected input under quarantine/."""
     report = land_events(platform.settings, platform.config)
+    counts = landed(context, platform.lake(), ["lake", "events"], "events/", report.events)
     return dg.MaterializeResult(
-        metadata=rows(report.events, quarantined=report.quarantined, objects=report.objects, segments=report.segments)
+        metadata={
+            **counts,
+            "quarantined": report.quarantined,
+            "objects": report.objects,
+            "segments": report.segments,
+        }
     )
 
 
@@ -63,12 +69,19 @@ def _rest_assets(name: str, source: RestSource) -> list[dg.AssetSpec | dg.Assets
         report = pull(platform.settings, platform.config, name, sorted(chosen))
         for table in sorted(chosen):
             found = report.tables[table]
-            yield dg.MaterializeResult(
-                asset_key=["lake", f"{name}__{table}"],
-                metadata=rows(found.rows, quarantined=found.quarantined, objects=found.objects),
-            )
+            yield _extract(context, platform, name, table, found)
 
     return [tool, pulled]
+
+
+def _extract(
+    context: dg.AssetExecutionContext, platform: Platform, name: str, table: str, found: TablePulled | TableLanded
+) -> dg.MaterializeResult:
+    key, added = ["lake", f"{name}__{table}"], found.rows if found.objects else 0
+    counts = landed(context, platform.lake(), key, f"extracts/{name}/{table}/", added)
+    return dg.MaterializeResult(
+        asset_key=key, metadata={**counts, "quarantined": found.quarantined, "objects": found.objects}
+    )
 
 
 def _outside(kind: str, name: str, text: str) -> dg.AssetSpec:
@@ -93,17 +106,14 @@ def _csv_assets(name: str, source: CsvSource) -> list[dg.AssetSpec | dg.AssetsDe
             for table, spec in source.tables.items()
         ],
     )
-    def landed(platform: Platform) -> Iterator[dg.MaterializeResult]:
+    def typed(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.MaterializeResult]:
         home = read_home(platform.settings)
         report = land_tables(platform.settings, platform.config, home.data_dir if home else None)
         for table in source.tables:
             found = report.tables[f"{name}__{table}"]
-            yield dg.MaterializeResult(
-                asset_key=["lake", f"{name}__{table}"],
-                metadata=rows(found.rows, quarantined=found.quarantined, objects=found.objects),
-            )
+            yield _extract(context, platform, name, table, found)
 
-    return [folder, landed]
+    return [folder, typed]
 
 
 def _conversation_assets(sources: dict[str, ConversationSource]) -> list[dg.AssetSpec | dg.AssetsDefinition]:
@@ -119,7 +129,8 @@ def _conversation_assets(sources: dict[str, ConversationSource]) -> list[dg.Asse
     )
     def lake_conversations(platform: Platform) -> dg.MaterializeResult:
         report = land_files(platform.settings, platform.config)
-        return dg.MaterializeResult(metadata=rows(report.files, bytes=report.bytes))
+        files = len(platform.lake().list("files/"))
+        return dg.MaterializeResult(metadata=rows(files, landed=report.files, bytes=report.bytes))
 
     return [*dropped, lake_conversations]
 

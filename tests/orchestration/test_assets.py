@@ -40,13 +40,16 @@ class RecordingWarehouse(Warehouse):
             READ.update(".".join(found) for (query,) in queries for found in FROM.findall(query))
 
 
-def materialize(settings: Settings, *definitions: Any, as_of: str = "") -> dict[str, dict[str, Any]]:
+def materialize(
+    settings: Settings, *definitions: Any, as_of: str = "", instance: dg.DagsterInstance | None = None
+) -> dict[str, dict[str, Any]]:
     """Run these assets; asset → its metadata. `READ` holds what they read."""
     READ.clear()
     result = dg.materialize(
         list(definitions),
         resources={"platform": Platform(), "warehouse": RecordingWarehouse(database=str(settings.warehouse))},
         tags={AS_OF_TAG: as_of} if as_of else {},
+        instance=instance,
     )
     return {
         event.materialization.asset_key.to_user_string(): dict(event.materialization.metadata)
@@ -72,13 +75,18 @@ def test_events_go_from_the_log_into_tables_and_people_each_step_telling_its_row
     from orchestration.defs.load import event_tables, raw_events
     from orchestration.defs.match import identity
 
-    batch(settings, 1)
-    assert _rows(materialize(settings, lake_events)) == {"lake/events": EVENTS}
-    assert _rows(materialize(settings, raw_events)) == {"raw/events": EVENTS}
+    with dg.DagsterInstance.ephemeral() as instance:
+        for number in (1, 2):
+            batch(settings, number)
+            found = materialize(settings, lake_events, instance=instance)
+            assert _rows(found) == {"lake/events": number * EVENTS}  # all that is there; new is one batch
+            assert found["lake/events"]["landed"].value == EVENTS
+        assert _rows(materialize(settings, lake_events, instance=instance)) == {"lake/events": 2 * EVENTS}
+    assert _rows(materialize(settings, raw_events)) == {"raw/events": 2 * EVENTS}
     assert tables_read(raw_events) == upstream(raw_events) == set()
 
     found = _rows(materialize(settings, event_tables))
-    assert (found["events/tracks"], found["events/users"], found["events/aliases"]) == (PEOPLE, PEOPLE, 0)
+    assert (found["events/tracks"], found["events/users"], found["events/aliases"]) == (2 * PEOPLE, PEOPLE, 0)
     assert {name for name in tables_read(event_tables) if not name.startswith("events.")} == upstream(event_tables)
 
     found = materialize(settings, identity)
