@@ -65,7 +65,7 @@ def test_files_go_day_by_day_each_with_its_sources_key(running: CollectorProcess
     assert report.last_event_at == datetime(2011, 12, 9, 12, 50)
     assert ids(running) == [f"m{n}" for n in range(40)]
     sources = [record.envelope.source for record in running.events()]
-    assert sources == ["web"] * 10 + ["mobile"] * 10 + ["web"] * 10 + ["server"] * 10
+    assert sources == ["web"] * 10 + ["mobile"] * 10 + ["web"] * 10 + [running.config.import_source] * 10
 
 
 def test_a_second_import_sends_nothing_and_still_knows_the_last_event(

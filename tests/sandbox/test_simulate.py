@@ -16,6 +16,8 @@ from sandbox.company.simulate import simulate
 from sandbox.company.tools_file import COLUMNS
 from sandbox.errors import SandboxError
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2026, 6, 20)
 
 
@@ -42,7 +44,6 @@ def next_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.slow
 def test_the_same_seed_tells_the_same_history_byte_for_byte(small: Path, tmp_path: Path) -> None:
     simulate(tmp_path, people=400, seed=7, as_of=DAY)
     assert contents(tmp_path) == contents(small)
@@ -56,7 +57,6 @@ def test_another_seed_tells_another_history(
     assert not set(read_lines(tmp_path)) & set(read_lines(small))
 
 
-@pytest.mark.slow
 def test_a_later_day_contains_every_event_of_an_earlier_one(
     small: Path, next_day: Path, read_lines: Callable[[Path], list[bytes]]
 ) -> None:
@@ -114,7 +114,6 @@ def test_a_second_run_on_the_same_day_writes_nothing(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.suffix != ".lock"} == before
 
 
-@pytest.mark.slow
 def test_going_on_in_the_same_folder_equals_a_fresh_run(next_day: Path, tmp_path: Path) -> None:
     simulate(tmp_path, people=400, seed=7, as_of=DAY - timedelta(days=3))
     simulate(tmp_path, as_of=DAY + timedelta(days=1))

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ReadEvents = Callable[[Path], list[dict[str, Any]]]
 ReadTruth = Callable[[Path, str], list[dict[str, str]]]
 
