@@ -30,7 +30,7 @@ import_source: web
 @pytest.mark.parametrize(
     ("old", "new", "line", "says"),
     [
-        ("    write_keys: [a]", "    write_keyz: [a]", 4, "Valid keys here: kind, write_keys, description."),
+        ("    write_keys: [a]", "    write_keyz: [a]", 4, "Valid keys here: kind, write_keys,"),
         ("          age: integer", "          age: number", 14, "Valid values: boolean, date, decimal"),
         ("    kind: events", "    kind: evnts", 3, "Valid values: events, rest, conversations, csv"),
         ("        path: contacts\n", "", 11, "missing required field `path`"),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from headwater.configuration import ConversationSource, CsvSource, RestSource
+from headwater.configuration import ConversationSource, CsvSource, PlannedEvent, RestSource
 from headwater.load.conversations import load_conversations
 from headwater.load.event_shape.names import table_name
 from headwater.load.event_tables import load_event_tables
@@ -26,6 +26,11 @@ BASE_TABLES = {
     "aliases": "one row an alias.",
     "rudder_discards": "values that no column could take.",
 }
+
+
+def planned_tracks() -> list[PlannedEvent]:
+    """What the tracking plan says of tracks; the other types share one table each."""
+    return [planned for planned in config().tracking_plan.values() if planned.type == "track"]
 
 
 @dg.asset(
@@ -62,7 +67,7 @@ def raw_events(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult
             *((table, SOURCE_OWNER, f"RudderStack-shaped: {text}") for table, text in BASE_TABLES.items()),
             *(
                 (table_name(planned.event), planned.owner, f"One row a «{planned.event}». {planned.description}")
-                for planned in config().tracking_plan.values()
+                for planned in planned_tracks()
             ),
         ]
     ],
@@ -70,7 +75,7 @@ def raw_events(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult
 )
 def event_tables(platform: Platform, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
     """RudderStack-shaped tables; those of events that no plan names are told in the metadata of `tracks`."""
-    planned = {table_name(p.event) for p in config().tracking_plan.values()}
+    planned = {table_name(p.event) for p in planned_tracks()}
     with warehouse.get_connection() as connection:
         report = load_event_tables(connection, platform.lake())
         present = {

@@ -8,14 +8,14 @@ events (`headwater.push.sync`, `headwater.push.stream`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import msgspec
 
 from headwater.configuration import Destination as DestinationConfig
-from headwater.errors import UnavailableError
+from headwater.errors import ConfigError, UnavailableError
 
 TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -32,11 +32,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the status, the body as JSON (`None` when it is not), and its beginning as text."""
+    """What came back: the status, the body as JSON (`None` when it is not), its beginning as text, and the headers by
+    lower-case name."""
 
     status: int
     json: Any
     text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,32 @@ class Record:
 
     key: str
     fields: msgspec.Raw
+
+
+@dataclass(frozen=True)
+class StreamEvent:
+    """One event on its way to a tool: completed, transformed, and without what the tool must not see.
+
+    `payload` is the event under the spec's names; classes only read it. `body` is the same as JSON.
+    """
+
+    message_id: str
+    source: str
+    payload: dict[str, Any]
+    body: msgspec.Raw
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP request and the events (by index in the batch) that it carries. An event that several calls carry is
+    accepted when all of them accept it."""
+
+    request: Request
+    events: tuple[int, ...]
+
+
+class NoSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """A class that needs no settings."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +112,20 @@ class Destination(ABC):
     """A tool. A class of one is a `RecordDestination`, an `EventDestination` or both; it sets the data, and writes and
     reads one request's JSON.
 
+    Class attributes are the capabilities: `type` is its name in YAML, `integrations_name` the one in a message's
+    `integrations`, `Settings` the shape of `settings:` in YAML, `objects` what syncs may write, `streaming` how events
+    go out (`None`: they do not), `rate_per_second` the requests a second that the tool allows.
+
     Args:
         config: `destinations/<name>.yaml`.
+
+    Raises:
+        ConfigError: the settings do not fit; names the valid ones.
     """
 
     type: ClassVar[str]
+    integrations_name: ClassVar[str] = ""
+    Settings: ClassVar[Any] = NoSettings
     objects: ClassVar[dict[str, SyncObject]] = {}
     streaming: ClassVar[Streaming | None] = None
     rate_per_second: ClassVar[float] = 10.0
@@ -97,6 +134,13 @@ class Destination(ABC):
         self.config = config
         self.base_url = config.base_url.rstrip("/")
         self.rate = config.rate_per_second or self.rate_per_second
+        try:
+            self.settings = msgspec.convert(config.settings, self.Settings)
+        except msgspec.ValidationError as error:
+            valid = ", ".join(f.encode_name for f in msgspec.structs.fields(self.Settings)) or "none"
+            raise ConfigError(
+                f"settings of a destination of type {self.type}: {error}. Valid keys: {valid}."
+            ) from error
 
     def headers(self) -> dict[str, str]:
         """Headers of every request."""
@@ -151,10 +195,48 @@ class RecordDestination(Destination):
 
 
 class EventDestination(Destination):
-    """A tool that events can be streamed to, one request for many of them."""
+    """A tool that events can be streamed to."""
 
     streaming: ClassVar[Streaming]
+
+    def unsupported(self, payload: Mapping[str, Any]) -> str:
+        """Why the tool cannot take this event at all (it is then filtered, not refused); empty when it can."""
+        return ""
+
+    @abstractmethod
+    def calls(self, events: Sequence[StreamEvent]) -> list[Call]:
+        """The requests that deliver these events, in the order in which they must go out.
+
+        At most `streaming.batch_size` events are given; none of them is `unsupported`. May raise `ValueError` for a
+        batch of one event whose values the tool cannot take: it is then refused with those words.
+        """
+
+    def call_outcomes(self, call: Call, answer: Answer) -> list[Outcome]:
+        """The outcome of each event of `call.events`, in their order.
+
+        Raises:
+            UnavailableError: the answer cannot be read, so nothing may be taken as accepted.
+        """
+        return self.outcomes(answer, len(call.events))
+
+    def is_readable(self, answer: Answer) -> bool:
+        """Whether `call_outcomes` reads this answer. By default 2xx; a tool that names the refused records of a batch
+        in a 400 says so here. Any other 4xx refuses the whole request: it is split until the one at fault is alone."""
+        return 200 <= answer.status < 300
+
+    def wait_seconds(self, answer: Answer) -> float | None:
+        """How long the tool asks to wait before the same request, when it says so in its own way (not by
+        `Retry-After`), or `None`. A number also makes a 4xx mean «busy», not «refused»."""
+        return None
+
+
+class BatchDestination(EventDestination):
+    """A tool that takes a batch of events as they are, in one request."""
 
     @abstractmethod
     def stream_request(self, events: Sequence[msgspec.Raw]) -> Request:
         """The request that delivers these events, at most `streaming.batch_size` of them."""
+
+    def calls(self, events: Sequence[StreamEvent]) -> list[Call]:
+        """One request for all of them."""
+        return [Call(self.stream_request([event.body for event in events]), tuple(range(len(events))))]

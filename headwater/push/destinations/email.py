@@ -9,7 +9,7 @@ import msgspec
 
 from headwater.push.destinations.base import (
     Answer,
-    EventDestination,
+    BatchDestination,
     Record,
     RecordDestination,
     Request,
@@ -18,7 +18,7 @@ from headwater.push.destinations.base import (
 )
 
 
-class Email(RecordDestination, EventDestination):
+class Email(RecordDestination, BatchDestination):
     """`POST <base_url>/contacts/batch` and `POST <base_url>/events`; the tool knows an event again by `messageId`."""
 
     type = "email"

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from headwater.push.destinations.base import Answer, EventDestination, Outcome, Request, Streaming
+from headwater.push.destinations.base import Answer, BatchDestination, Outcome, Request, Streaming
 
 
-class Webhook(EventDestination):
+class Webhook(BatchDestination):
     """`POST <base_url>` with `{"events": […]}`; any 2xx means that all were taken, unless it names errors by index."""
 
     type = "webhook"

@@ -1,0 +1,180 @@
+"""What a company decides, read from `config/*.yaml` into typed objects, once per process.
+
+Belongs here: which files there are and what one may say of another. Does not belong here: their shapes (`shapes`), how
+one is read (`reading`), what a verb does with it, or anything read from the environment (`headwater.settings`).
+
+`${NAME}` and `${NAME:-default}` in any value are replaced from the environment, so that secrets stay out of git.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct, field
+
+from headwater.configuration.reading import read_folder, read_yaml
+from headwater.configuration.shapes import (
+    Action,
+    AdminToken,
+    Collector,
+    ColumnRule,
+    ColumnType,
+    Consent,
+    ConversationSource,
+    Cookie,
+    CsvSource,
+    CsvTable,
+    Destination,
+    EdgeSource,
+    EventSource,
+    Identity,
+    IdType,
+    KafkaSource,
+    Label,
+    Limits,
+    Plan,
+    PlannedEvent,
+    Platform,
+    Prediction,
+    Privacy,
+    RestSource,
+    RestTable,
+    Source,
+    SourcesFile,
+    Stream,
+    Sync,
+    Transformation,
+    Violation,
+    WebhookSource,
+)
+from headwater.errors import ConfigError
+from headwater.settings import Settings
+
+__all__ = [
+    "Action",
+    "AdminToken",
+    "Collector",
+    "ColumnRule",
+    "ColumnType",
+    "Config",
+    "Consent",
+    "ConversationSource",
+    "Cookie",
+    "CsvSource",
+    "CsvTable",
+    "Destination",
+    "EdgeSource",
+    "EventSource",
+    "IdType",
+    "Identity",
+    "KafkaSource",
+    "Label",
+    "Limits",
+    "Plan",
+    "PlannedEvent",
+    "Platform",
+    "Prediction",
+    "Privacy",
+    "RestSource",
+    "RestTable",
+    "Source",
+    "SourcesFile",
+    "Stream",
+    "Sync",
+    "Transformation",
+    "Violation",
+    "WebhookSource",
+    "load_config",
+    "read_folder",
+    "read_yaml",
+]
+
+
+class Config(Struct):
+    """Everything under the config folder."""
+
+    platform: Platform
+    sources: dict[str, Source]
+    import_source: str
+    identity: Identity
+    syncs: dict[str, Sync] = {}
+    destinations: dict[str, Destination] = {}
+    predictions: dict[str, Prediction] = {}
+    tracking_plan: dict[str, PlannedEvent] = {}
+    plan: Plan = field(default_factory=Plan)
+    transformations: dict[str, Transformation] = {}
+
+    def write_keys(self) -> dict[str, str]:
+        """Write key → name of the event source that it belongs to."""
+        return {
+            key: name
+            for name, source in self.sources.items()
+            if isinstance(source, EventSource)
+            for key in source.write_keys
+        }
+
+
+def load_config(settings: Settings) -> Config:
+    """Read the whole config folder.
+
+    Raises:
+        ConfigError: a file is missing or wrong, or one names what another does not define.
+    """
+    folder = settings.config_dir
+    if not folder.is_dir():
+        raise ConfigError(f"The config folder {folder} does not exist.", hint="Name one with --config or CONFIG=.")
+    sources = read_yaml(folder / "sources.yaml", SourcesFile)
+    plan = folder / "tracking_plan" / "_plan.yaml"
+    config = Config(
+        platform=read_yaml(folder / "platform.yaml", Platform),
+        sources=sources.sources,
+        import_source=sources.import_source,
+        identity=read_yaml(folder / "identity.yaml", Identity),
+        syncs=read_folder(folder / "syncs", Sync),
+        destinations=read_folder(folder / "destinations", Destination),
+        predictions=read_folder(folder / "predictions", Prediction),
+        tracking_plan=read_folder(folder / "tracking_plan", PlannedEvent),
+        plan=read_yaml(plan, Plan) if plan.is_file() else Plan(),
+        transformations=_transformations(folder / "transformations"),
+    )
+    _check_references(config, folder)
+    return config
+
+
+def _transformations(folder: Path) -> dict[str, Transformation]:
+    """Every file of the folder; those that `_settings.yaml` does not name have the default settings."""
+    path = folder / "_settings.yaml"
+    settings = read_yaml(path, dict[str, Transformation]) if path.is_file() else {}
+    found = {file.stem for file in folder.glob("*.py") if not file.name.startswith("_")}
+    for name in settings.keys() - found:
+        raise ConfigError(f"{path}: there is no {name}.py beside it.", hint=f"Found: {', '.join(sorted(found))}.")
+    return {name: settings.get(name, Transformation()) for name in sorted(found)}
+
+
+def _check_references(config: Config, folder: Path) -> None:
+    for name, sync in config.syncs.items():
+        if sync.destination not in config.destinations:
+            known = ", ".join(sorted(config.destinations)) or "none"
+            path = folder / "syncs" / f"{name}.yaml"
+            raise ConfigError(f"{path}: destination «{sync.destination}» is not defined; defined are: {known}.")
+    users = [(f"sources.yaml, source {name}", getattr(s, "transformations", [])) for name, s in config.sources.items()]
+    users += [
+        (f"destinations/{name}.yaml", destination.transformations) for name, destination in config.destinations.items()
+    ]
+    for where, names in users:
+        for missing in [name for name in names if name not in config.transformations]:
+            known = ", ".join(config.transformations) or "none"
+            raise ConfigError(f"{folder / where}: there is no transformations/{missing}.py; there are: {known}.")
+    events = [name for name, source in config.sources.items() if isinstance(source, EventSource)]
+    if config.import_source not in events:
+        raise ConfigError(
+            f"{folder / 'sources.yaml'}: import_source «{config.import_source}» is not a source of kind events; "
+            f"those are: {', '.join(events) or 'none'}."
+        )
+    for edge in config.identity.edges:
+        for id_type in edge.ids:
+            if id_type not in config.identity.id_types:
+                raise ConfigError(
+                    f"{folder / 'identity.yaml'}: the edge over {edge.table} names id type «{id_type}»; "
+                    f"defined are: {', '.join(config.identity.id_types)}."
+                )

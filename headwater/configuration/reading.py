@@ -1,0 +1,147 @@
+"""Reading one YAML file into a typed object, with errors that name file, line and the valid keys.
+
+Belongs here: parsing, `${NAME}` and `${NAME:-default}`, the words of an error. Does not belong here: what any file
+holds (`headwater.configuration.shapes`), which files there are (`headwater.configuration`).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from headwater.errors import ConfigError
+from headwater.settings import interpolate
+
+T = TypeVar("T")
+
+
+def read_yaml(path: Path, cls: type[T]) -> T:
+    """Read one YAML file into `cls`.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or does not fit; names file, line and the valid keys.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path}{line}: not YAML: {getattr(error, 'problem', error)}.") from error
+    data = _interpolate(data, str(path))
+    try:
+        return msgspec.convert(data if data is not None else {}, cls)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(path, node, cls, str(error))) from error
+
+
+def read_folder(folder: Path, cls: type[T]) -> dict[str, T]:
+    """Each `*.yaml` of a folder by its name without the ending; files that begin with `_` are not of that kind.
+
+    Raises:
+        ConfigError: as `read_yaml`.
+    """
+    paths = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
+    return {path.stem: read_yaml(path, cls) for path in paths if not path.name.startswith("_")}
+
+
+def _interpolate(data: Any, where: str) -> Any:
+    if isinstance(data, str):
+        return interpolate(data, where)
+    if isinstance(data, list):
+        return [_interpolate(item, where) for item in data]
+    if isinstance(data, dict):
+        return {key: _interpolate(value, where) for key, value in data.items()}
+    return data
+
+
+def _explain(path: Path, node: yaml.Node | None, cls: type, message: str) -> str:
+    """msgspec's message with the line it is about and what is valid there."""
+    what, _, where = message.partition(" - at `")
+    steps = re.findall(r"\[(\d+|\.\.\.)\]|\.([^.\[\]`]+)", where)
+    wrong = re.search(r"unknown field `([^`]+)`", what)
+    found, shape = _descend(node, msgspec.inspect.type_info(cls), [number or name for number, name in steps], what)
+    line_node = _key_node(found, wrong.group(1)) if wrong else found
+    line = line_node.start_mark.line + 1 if line_node is not None else 1
+    return f"{path}, line {line}: {what.rstrip('.')}.{_valid(shape, what)}"
+
+
+def _valid(shape: Any, what: str) -> str:
+    if isinstance(shape, msgspec.inspect.StructType) and ("unknown field" in what or "missing required" in what):
+        tag = [shape.tag_field] if shape.tag_field else []
+        return f" Valid keys here: {', '.join([*tag, *(f.encode_name for f in shape.fields)])}."
+    if isinstance(shape, msgspec.inspect.LiteralType):
+        return f" Valid values: {', '.join(map(str, shape.values))}."
+    if isinstance(shape, msgspec.inspect.UnionType):
+        return f" Valid values: {', '.join(str(t.tag) for t in shape.types if hasattr(t, 'tag'))}."
+    return ""
+
+
+def _descend(node: yaml.Node | None, shape: Any, steps: list[str], what: str) -> tuple[yaml.Node | None, Any]:
+    """Follow msgspec's path through the YAML node and the type at once. `[...]` stands for any key or item, so each
+    candidate is tried and the one that shows the fault is taken."""
+    for index, step in enumerate(steps):
+        union, shape = shape, _inner(shape, node)
+        if step == "..." and isinstance(node, yaml.CollectionNode):
+            inner = getattr(shape, "value_type", None) or getattr(shape, "item_type", None)
+            values = [item[1] if isinstance(item, tuple) else item for item in node.value]
+            results = [_descend(value, inner, steps[index + 1 :], what) for value in values]
+            return next((r for r in results if _shows(r, what)), results[0] if results else (node, inner))
+        if isinstance(node, yaml.MappingNode):
+            match = next((v for k, v in node.value if k.value == step), None)
+            if match is None:
+                return None, None
+            if isinstance(shape, msgspec.inspect.StructType):
+                found = next((f.type for f in shape.fields if f.encode_name == step), None)
+                shape = union if step == shape.tag_field else found
+            else:
+                shape = getattr(shape, "value_type", None)
+            node = match
+        elif isinstance(node, yaml.SequenceNode):
+            node = node.value[int(step)] if step.isdigit() else node
+            shape = getattr(shape, "item_type", None)
+    return node, shape if isinstance(node, yaml.ScalarNode) else _inner(shape, node)
+
+
+def _inner(shape: Any, node: yaml.Node | None) -> Any:
+    """Choose the member of a union by the node's `kind`, or the first that is a struct."""
+    if not isinstance(shape, msgspec.inspect.UnionType):
+        return shape
+    kind = _key_node(node, "kind", value=True)
+    structs = [t for t in shape.types if isinstance(t, msgspec.inspect.StructType)]
+    return next((s for s in structs if kind is not None and s.tag == kind.value), structs[0] if structs else shape)
+
+
+def _key_node(node: yaml.Node | None, key: str, *, value: bool = False) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        for key_node, value_node in node.value:
+            if key_node.value == key:
+                return value_node if value else key_node
+    return None if value else node
+
+
+def _shows(result: tuple[yaml.Node | None, Any], what: str) -> bool:
+    """Whether this node is the one that msgspec's message is about."""
+    node, shape = result
+    names = re.findall(r"`([^`]+)`", what)
+    if "unknown field" in what:
+        return isinstance(node, yaml.MappingNode) and any(k.value == names[0] for k, _ in node.value)
+    if "missing required" in what:
+        return isinstance(node, yaml.MappingNode) and all(k.value != names[0] for k, _ in node.value)
+    if not isinstance(node, yaml.ScalarNode):
+        return node is not None
+    value = yaml.safe_load(node.value)
+    if isinstance(shape, msgspec.inspect.LiteralType):
+        return value not in shape.values
+    if isinstance(shape, msgspec.inspect.UnionType):
+        return value not in {getattr(t, "tag", None) for t in shape.types}
+    kinds = {"IntType": int, "FloatType": float, "StrType": str, "BoolType": bool}
+    return not isinstance(value, kinds.get(type(shape).__name__, object))
