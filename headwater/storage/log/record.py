@@ -29,6 +29,8 @@ class Envelope(Struct, array_like=True, frozen=True):
     """What the collector knows beside the client's bytes. New fields go at the end, with a default.
 
     `received_at` is UTC; `type` is set when the route named it; `reason` and `detail` only for route `quarantine`.
+    `violations` are (kind, path, message) of the tracking plan, `verdict` is `drop` when the plan says so; `replays`
+    is the quarantined row that was put through again.
     """
 
     source: str
@@ -41,6 +43,9 @@ class Envelope(Struct, array_like=True, frozen=True):
     type: str | None = None
     reason: str | None = None
     detail: str | None = None
+    verdict: str | None = None
+    violations: list[tuple[str, str, str]] | None = None
+    replays: str | None = None
 
     def received(self) -> Received:
         """The part of it that completes an event."""
