@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from sandbox import standins
 from sandbox.company.files import drop_chats
 from sandbox.errors import SandboxError
 from sandbox.tools.api import Api
@@ -32,7 +33,7 @@ def application(folder: Path, rates: dict[str, float] | None = None) -> Starlett
     folder.mkdir(parents=True, exist_ok=True)
     store = Store(folder / "tools.sqlite")
     pages = Pages(store, folder / "company" / "chats")
-    routes = [Route("/health", _health), *Api(store, rates or {}).routes(), *pages.routes()]
+    routes = [Route("/health", _health), *Api(store, rates or {}).routes(), *standins.routes(folder), *pages.routes()]
     return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
 
 

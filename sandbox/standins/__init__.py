@@ -1,0 +1,24 @@
+"""Stand-ins of the marketing and analytics tools that events are sent to: real paths, limits and error bodies.
+
+Belongs here: the list of them. Does not belong here: the example company's own tools (`sandbox.tools`), or anything of
+the platform: the two share no code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.routing import Route
+
+from sandbox.standins.base import Standin
+from sandbox.standins.memory import Memory
+
+STANDINS: tuple[type[Standin], ...] = ()
+"""Every stand-in, alphabetical. A new one is a file here and a line in this list."""
+
+
+def routes(folder: Path) -> list[Route]:
+    """The routes of all stand-ins, each under `/<its name>/`; what they are told is kept in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    memory = Memory(folder / "standins.sqlite")
+    return [route for cls in STANDINS for route in cls(memory).routes()]
