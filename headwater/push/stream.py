@@ -20,7 +20,7 @@ from headwater.configuration import Config, Stream
 from headwater.errors import ConfigError, UnavailableError
 from headwater.event import complete, identifier
 from headwater.push.destinations import open_destination
-from headwater.push.destinations.base import Destination, EventDestination, Outcome
+from headwater.push.destinations.base import BatchDestination, Destination, Outcome
 from headwater.push.progress import Progress, bury, exclusive, folder, load_progress, save_progress
 from headwater.push.sender import RequestRefusedError, Sender
 from headwater.push.times import utc_now
@@ -89,7 +89,7 @@ class Delivery:
         self.settings, self.name, self.now = settings, name, now
         destination = open_destination(config, name)
         stream = destination.config.stream
-        if stream is None or not isinstance(destination, EventDestination):
+        if stream is None or not isinstance(destination, BatchDestination):
             lacks = "no `stream:` part" if stream is None else f"type {destination.type}, which takes no events"
             raise ConfigError(f"destinations/{name}.yaml has {lacks}, so events cannot be delivered to it.")
         self.destination, self.filter = destination, stream

@@ -16,7 +16,7 @@ import pytest
 from headwater.configuration import Destination as DestinationConfig
 from headwater.errors import UnavailableError
 from headwater.push.destinations import CLASSES
-from headwater.push.destinations.base import Answer, Destination, EventDestination, Record, RecordDestination, Request
+from headwater.push.destinations.base import Answer, BatchDestination, Destination, Record, RecordDestination, Request
 from headwater.push.sender import Sender
 from tests.tool_server import TOKEN, ToolServer
 
@@ -59,7 +59,7 @@ def test_capabilities_are_data_and_make_sense(cls: type[Destination]) -> None:
     assert cls.__doc__
     assert cls.objects or cls.streaming
     assert bool(cls.objects) == issubclass(cls, RecordDestination)
-    assert bool(cls.streaming) == issubclass(cls, EventDestination)
+    assert bool(cls.streaming) == issubclass(cls, BatchDestination)
     assert cls.rate_per_second > 0
     for capability in cls.objects.values():
         assert capability.batch_size > 0
