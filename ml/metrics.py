@@ -113,7 +113,7 @@ def resample_weights(customers: np.ndarray, *, resamples: int = RESAMPLES, seed:
     codes = np.unique(customers, return_inverse=True)[1]
     count = int(codes.max()) + 1
     random = np.random.default_rng(seed)
-    weights = np.empty((resamples, len(codes)), dtype="uint16")  # a quarter of the memory of a number with a fraction
+    weights = np.empty((resamples, len(codes)), dtype="uint16")  # half the memory of a float32
     for drawn in weights:
         drawn[:] = np.bincount(random.integers(0, count, count), minlength=count)[codes]
     return weights
