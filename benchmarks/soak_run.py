@@ -73,7 +73,8 @@ def disturbed(product: Product, who: str, after: float, expected: dict[str, tupl
     with suppress(psutil.TimeoutExpired):
         psutil.Process(run.process.pid).wait(after)
     place = (run.text().strip().splitlines() or ["nothing yet"])[-1].strip()
-    print(f"     {who} after {after:.1f} s, at «{' '.join(place.split())}»:", end=" ", flush=True)
+    late = "" if run.process.poll() is None else " (it had ended)"
+    print(f"     {who} after {after:.1f} s, at «{' '.join(place.split())}»{late}:", end=" ", flush=True)
     kill(run, who)
     ended = product.run("run")
     if ended.code:
