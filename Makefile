@@ -43,7 +43,7 @@ format: $(READY) ## rewrite the code in the house's format
 	@$(BIN)/ruff format $(PATHS)
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra kafka --extra postgres --universal --generate-hashes --python-version 3.11 \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -q -o requirements.lock
 
 clean: ## remove .venv and tools' caches (var/ stays)
