@@ -10,12 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from headwater.configuration import Destination as DestinationConfig
 from headwater.errors import ConfigError, UnavailableError
+from headwater.push.spec import event_name
 
 TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -81,6 +82,19 @@ class Call:
     events: tuple[int, ...]
 
 
+class BatchRefusedError(Exception):
+    """A batch was refused as a whole, for what is in it.
+
+    Args:
+        code: the tool's own code.
+        message: its words.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message = code, message
+
+
 class NoSettings(msgspec.Struct, forbid_unknown_fields=True):
     """A class that needs no settings."""
 
@@ -114,7 +128,8 @@ class Destination(ABC):
 
     Class attributes are the capabilities: `type` is its name in YAML, `integrations_name` the one in a message's
     `integrations`, `Settings` the shape of `settings:` in YAML, `objects` what syncs may write, `streaming` how events
-    go out (`None`: they do not), `rate_per_second` the requests a second that the tool allows.
+    go out (`None`: they do not), `rate_per_second` the requests a second that the tool allows, `credentials_in`
+    where its API wants the credentials (they stand nowhere else).
 
     Args:
         config: `destinations/<name>.yaml`.
@@ -129,6 +144,7 @@ class Destination(ABC):
     objects: ClassVar[dict[str, SyncObject]] = {}
     streaming: ClassVar[Streaming | None] = None
     rate_per_second: ClassVar[float] = 10.0
+    credentials_in: ClassVar[Literal["header", "body", "query", "url"]] = "header"
 
     def __init__(self, config: DestinationConfig) -> None:
         self.config = config
@@ -194,14 +210,23 @@ class RecordDestination(Destination):
         """The request that upserts these records, at most `objects[object_].batch_size` of them."""
 
 
-class EventDestination(Destination):
-    """A tool that events can be streamed to."""
+class Streamed(Destination):
+    """A tool that events can be streamed to, by HTTP (`EventDestination`) or by its own protocol (`Direct`)."""
 
     streaming: ClassVar[Streaming]
 
     def unsupported(self, payload: Mapping[str, Any]) -> str:
         """Why the tool cannot take this event at all (it is then filtered, not refused); empty when it can."""
         return ""
+
+    def tool_event(self, payload: Mapping[str, Any]) -> str:
+        """What the tool calls this event in its own reports: `purchase` for `Order Completed` in GA4. By default as it
+        came: a track's name, or the type."""
+        return event_name(payload)
+
+
+class EventDestination(Streamed):
+    """A tool that takes events by HTTP."""
 
     @abstractmethod
     def calls(self, events: Sequence[StreamEvent]) -> list[Call]:
@@ -240,3 +265,32 @@ class BatchDestination(EventDestination):
     def calls(self, events: Sequence[StreamEvent]) -> list[Call]:
         """One request for all of them."""
         return [Call(self.stream_request([event.body for event in events]), tuple(range(len(events))))]
+
+
+class Direct(Streamed):
+    """A store or bus that takes events by its own protocol. The one kind of class that does I/O, in these methods.
+
+    The engine calls `open` before the first `write` and after an `UnavailableError`, and `close` at the end.
+    """
+
+    @abstractmethod
+    def open(self) -> None:
+        """Connect.
+
+        Raises:
+            UnavailableError: it does not answer.
+            ConfigError: it does not accept our credentials, or an optional package is not installed.
+        """
+
+    @abstractmethod
+    def write(self, events: Sequence[StreamEvent]) -> list[Outcome]:
+        """Deliver these events and answer when they are safe there; writing them again must change nothing.
+
+        Raises:
+            UnavailableError: it does not answer; none may be taken as accepted.
+            BatchRefusedError: it refused the batch for what is in it; it is split until the one at fault is alone.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the connection back; also after a failure."""
