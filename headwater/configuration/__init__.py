@@ -40,6 +40,7 @@ from headwater.configuration.shapes import (
     RestSource,
     RestTable,
     Source,
+    SourceLimits,
     SourcesFile,
     Stream,
     Sync,

@@ -14,18 +14,39 @@ ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", 
 
 
 class Limits(Struct, forbid_unknown_fields=True):
-    """How much the collector takes. In bytes: one event, one request (unpacked), all bodies on their way at a time.
-    `events_per_second` and `burst_events` hold for each source (0: no limit)."""
+    """How much the collector takes.
+
+    Attributes:
+        event_bytes, event_depth: of one event: its bytes, and how deep its JSON may be nested.
+        request_bytes, request_events: of one request, unpacked.
+        incoming_bytes: all bodies that are on their way at a time.
+        body_seconds: how long a client may take to send a body.
+        events_per_second: for each source, on average (0: no limit).
+        burst_events: for each source, how many may come at once (0: those of one second).
+    """
 
     event_bytes: int = 1024 * 1024
+    event_depth: int = 200
     request_bytes: int = 4 * 1024 * 1024
+    request_events: int = 10_000
     incoming_bytes: int = 128 * 1024 * 1024
+    body_seconds: float = 30
     events_per_second: float = 0
     burst_events: int = 0
 
 
+class SourceLimits(Struct, forbid_unknown_fields=True):
+    """What of the platform's `Limits` is another number for one source."""
+
+    event_bytes: int | None = None
+    request_bytes: int | None = None
+    request_events: int | None = None
+    events_per_second: float | None = None
+    burst_events: int | None = None
+
+
 class Cookie(Struct, forbid_unknown_fields=True):
-    """The anonymous id that the collector sets as a first-party cookie, for browsers that keep no script's storage."""
+    """The anonymous id that the collector sets as a first-party cookie for an event that brings neither id."""
 
     name: str = "hw_anonymous_id"
     max_age_days: int = 365
@@ -75,7 +96,7 @@ class EventSource(Struct, tag_field="kind", tag="events", forbid_unknown_fields=
 
     write_keys: list[str]
     transformations: list[str] = []
-    limits: Limits | None = None
+    limits: SourceLimits | None = None
     description: str = ""
 
 
@@ -334,6 +355,8 @@ class Plan(Struct, forbid_unknown_fields=True):
 
 
 class Transformation(Struct, forbid_unknown_fields=True):
-    """`transformations/_settings.yaml`, by name of the file: how long one event may take, in seconds."""
+    """`transformations/_settings.yaml`, by name of the file: how long one event may take, in seconds, and how much
+    memory its process may have."""
 
     timeout_seconds: float = 1.0
+    memory_mb: int = 1024
