@@ -61,6 +61,7 @@ class Sender:
         name: how the tool is called in messages.
         rate: requests a second.
         attempts: how often a request is tried before the tool counts as down.
+        auth: for a tool whose access tokens expire, `oauth.authenticator(name, destination)`.
         clock, sleep: replaced in tests.
     """
 
@@ -71,6 +72,7 @@ class Sender:
         *,
         attempts: int = ATTEMPTS,
         timeout: float = 30.0,
+        auth: httpx.Auth | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -79,7 +81,7 @@ class Sender:
         self._attempts = attempts
         self._clock, self._sleep = clock, sleep
         self._bucket = TokenBucket(rate, clock, sleep)
-        self._client = httpx.Client(timeout=timeout, mounts=_DIRECT, verify=_tls(), follow_redirects=False)
+        self._client = httpx.Client(timeout=timeout, mounts=_DIRECT, verify=_tls(), follow_redirects=False, auth=auth)
 
     def send(self, request: Request) -> Answer:
         """The tool's answer, always with a 2xx status.

@@ -165,6 +165,15 @@ class Destination(ABC):
             headers["Authorization"] = f"Bearer {self.config.token}"
         return headers
 
+    def login(self) -> Request | None:
+        """The request that fetches a fresh access token (OAuth 2, RFC 6749: JSON with `access_token` and perhaps
+        `expires_in`), or `None`: the credentials in the config are sent as they are.
+
+        The sender (`push.oauth`) sends it when there is no token or the tool no longer takes the one there is, and
+        puts `Authorization: Bearer …` on every other request.
+        """
+        return None
+
     def outcomes(self, answer: Answer, count: int) -> list[Outcome]:
         """The outcome of each of the `count` records or events of a request that was answered with 2xx.
 
@@ -243,6 +252,11 @@ class EventDestination(Streamed):
             UnavailableError: the answer cannot be read, so nothing may be taken as accepted.
         """
         return self.outcomes(answer, len(call.events))
+
+    def follow_up(self, call: Call, answer: Answer) -> Call | None:
+        """What must still be sent, for the same events, after a readable answer («exists already, as number 7»: then
+        update number 7). Its answer is then read in place of this one; `None`: `call_outcomes` tells."""
+        return None
 
     def is_readable(self, answer: Answer) -> bool:
         """Whether `call_outcomes` reads this answer. By default 2xx; a tool that names the refused records of a batch
