@@ -6,11 +6,12 @@ Belongs here: records, segments, the one writer, the many readers. Does not belo
 
 from __future__ import annotations
 
+from headwater.storage.log.disk import Disk
 from headwater.storage.log.lock import LogLock
 from headwater.storage.log.reader import LogReader, Position
 from headwater.storage.log.record import DamagedError, Envelope, Record, encode_envelope, frame
 from headwater.storage.log.segment import Segment, recover, segments
-from headwater.storage.log.writer import Disk, LogWriter
+from headwater.storage.log.writer import LogWriter
 
 __all__ = [
     "DamagedError",

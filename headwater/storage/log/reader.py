@@ -15,8 +15,9 @@ from itertools import takewhile
 from pathlib import Path
 
 from headwater.errors import DataError
+from headwater.storage.log.disk import DISK
 from headwater.storage.log.record import MAGIC, DamagedError, Record, scan
-from headwater.storage.log.segment import Segment, segments, sync_directory
+from headwater.storage.log.segment import Segment, segments
 
 _READERS = "readers"
 
@@ -73,7 +74,7 @@ class LogReader:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._file)
-        sync_directory(self._file.parent)
+        DISK.sync_directory(self._file.parent)
         self.committed = self.position
 
     def rewind(self) -> None:
@@ -125,9 +126,9 @@ class LogReader:
         return records
 
 
-def saved_positions(directory: Path) -> list[str]:
-    """The names of the segments at which the log's readers are."""
-    return [_load(path).segment for path in (directory / _READERS).glob("*.json")]
+def saved_positions(directory: Path) -> dict[str, Position]:
+    """The saved place of every reader that ever saved one, by name."""
+    return {path.stem: _load(path) for path in (directory / _READERS).glob("*.json")}
 
 
 def _open(segment: Segment):  # type: ignore[no-untyped-def]

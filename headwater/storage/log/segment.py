@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from headwater.storage.log.disk import DISK, Disk
 from headwater.storage.log.record import MAGIC, DamagedError, Record, scan
 
 OPEN, SEALED = ".open", ".seg"
@@ -63,15 +64,15 @@ def next_name(directory: Path, positions: list[str]) -> str:
     return f"{latest + 1:012d}-{time.time_ns() // 1_000_000:013d}"
 
 
-def seal(path: Path) -> Path:
+def seal(path: Path, disk: Disk = DISK) -> Path:
     """Rename `.open` to `.seg` and make the name durable."""
     sealed = path.with_suffix(SEALED)
     path.rename(sealed)
-    sync_directory(path.parent)
+    disk.sync_directory(path.parent)
     return sealed
 
 
-def recover(directory: Path) -> list[Path]:
+def recover(directory: Path, disk: Disk = DISK) -> list[Path]:
     """Seal what a dead writer left open: cut the torn tail, drop a segment without records. Hold the log's lock.
 
     Returns:
@@ -93,15 +94,6 @@ def recover(directory: Path) -> list[Path]:
             continue
         with segment.path.open("r+b") as file:
             file.truncate(end)
-            os.fsync(file.fileno())
-        sealed.append(seal(segment.path))
+            disk.sync(file.fileno())
+        sealed.append(seal(segment.path, disk))
     return sealed
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names created, renamed or removed in the folder durable."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

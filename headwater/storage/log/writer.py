@@ -18,23 +18,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from headwater.errors import UnavailableError
+from headwater.storage.log.disk import Disk, make_folder
 from headwater.storage.log.lock import LogLock
 from headwater.storage.log.reader import saved_positions
 from headwater.storage.log.record import MAGIC
-from headwater.storage.log.segment import OPEN, next_name, recover, seal, sync_directory
+from headwater.storage.log.segment import OPEN, next_name, recover, seal
 
 _PROBE_BYTES = 64 * 1024
-
-
-class Disk:
-    """The two calls that durability hangs on, apart so that tests can make them fail."""
-
-    def write(self, handle: int, data: bytes | memoryview) -> int:
-        return os.write(handle, data)
-
-    def sync(self, handle: int) -> None:
-        # fdatasync also writes the file's new size, which is all of the metadata that reading back needs
-        os.fdatasync(handle) if hasattr(os, "fdatasync") else os.fsync(handle)
 
 
 class LogWriter:
@@ -45,7 +35,8 @@ class LogWriter:
         segment_bytes: a segment is sealed at this size.
         idle_seconds: a segment is sealed when nothing came for so long, so that the lander can have it.
         age_seconds: a segment is sealed at this age even while events keep coming.
-        pending_bytes: appends beyond this many bytes not yet on disk are refused.
+        pending_bytes: appends beyond this many bytes not yet on disk are refused, so that a slow disk costs the
+            senders their time and never this process its memory.
     """
 
     def __init__(
@@ -60,6 +51,8 @@ class LogWriter:
     ) -> None:
         self.directory = directory
         self.fault: str | None = None
+        self.commits = 0
+        self.committed_bytes = 0
         self._limits = (segment_bytes, idle_seconds, age_seconds, pending_bytes)
         self._disk = disk or Disk()
         self._lock = LogLock(directory, "the collector")
@@ -81,9 +74,13 @@ class LogWriter:
             BusyError: another process writes this log.
             UnavailableError: the folder cannot be written.
         """
+        try:
+            make_folder(self.directory, self._disk)
+        except OSError as error:
+            raise UnavailableError(self._sentence(error)) from error
         self._lock.acquire()
         try:
-            recover(self.directory)
+            recover(self.directory, self._disk)
             self._open_segment()
         except OSError as error:
             self._lock.release()
@@ -107,6 +104,11 @@ class LogWriter:
             self._sealing = asyncio.create_task(self._seal_when_idle())
         await done
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much has been taken from senders and is not on disk yet."""
+        return self._waiting_bytes
+
     async def check(self) -> str | None:
         """What is wrong with the log, in words. After a failure this tries again, so that a load balancer that sends
         nothing to an unwell collector learns when it is well."""
@@ -128,13 +130,13 @@ class LogWriter:
         loop = asyncio.get_running_loop()
         while self._waiting:
             group, self._waiting = self._waiting, []
-            self._waiting_bytes = 0
             data = b"".join([record for records, _ in group for record in records])
             failure: Exception | None = None
             try:
                 await loop.run_in_executor(self._thread, self._commit, data)
             except Exception as error:  # noqa: BLE001 - every waiter must hear of it, whatever it was
                 failure = error
+            self._waiting_bytes -= len(data)
             for _, done in group:
                 if not done.done():
                     done.set_exception(failure) if failure else done.set_result(None)
@@ -168,6 +170,8 @@ class LogWriter:
             self.fault = self._sentence(error)
             raise UnavailableError(self.fault, hint="Send again later.") from error
         self.fault = None
+        self.commits += 1
+        self.committed_bytes += len(data)
         self._size += len(data)
         self._written_at = time.monotonic()
         if self._size >= self._limits[0]:
@@ -193,16 +197,17 @@ class LogWriter:
 
     def _open_segment(self) -> None:
         if self._is_left_open:
-            recover(self.directory)
+            recover(self.directory, self._disk)
             self._is_left_open = False
-        path = self.directory / (next_name(self.directory, saved_positions(self.directory)) + OPEN)
+        been = [position.segment for position in saved_positions(self.directory).values()]
+        path = self.directory / (next_name(self.directory, been) + OPEN)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._handle, self._path, self._size = handle, path, 0  # 0: nothing in it is durable yet
         try:
             if self._disk.write(handle, MAGIC) != len(MAGIC):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._disk.sync(handle)
-            sync_directory(self.directory)
+            self._disk.sync_directory(self.directory)
         except OSError:
             self._abandon()
             raise
@@ -220,7 +225,7 @@ class LogWriter:
             if size <= len(MAGIC):
                 path.unlink(missing_ok=True)
             else:
-                seal(path)
+                seal(path, self._disk)
         except OSError:
             self._is_left_open = True  # tried again before the next segment is opened
             raise
