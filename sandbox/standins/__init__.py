@@ -11,9 +11,10 @@ from pathlib import Path
 from starlette.routing import Route
 
 from sandbox.standins.base import Standin
+from sandbox.standins.ga4 import Ga4
 from sandbox.standins.memory import Memory
 
-STANDINS: tuple[type[Standin], ...] = ()
+STANDINS: tuple[type[Standin], ...] = (Ga4,)
 """Every stand-in, alphabetical. A new one is a file here and a line in this list."""
 
 
