@@ -7,13 +7,15 @@ of a step (`headwater.event`, `headwater.policy.transform`), reading the log, wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import msgspec
+from msgspec import Struct, structs
 
-from headwater.event import Event, Received, complete
+from headwater.configuration import Config
+from headwater.event import NOT_JSON, Event, Received, complete, identifier, moment
 from headwater.policy.transform import Result, Transformer
+from headwater.settings import Settings
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
@@ -43,14 +45,13 @@ class Record(Protocol):
     def payload(self) -> bytes: ...
 
 
-@dataclass
-class Taken:
+class Taken(Struct):
     """One record after the rules.
 
     Attributes:
         status: `ok`; `dropped` by the plan or a transformation; `failed` when a transformation failed; `unreadable`
             when the bytes are no event. `reason` and `detail` say why.
-        event: the event, unless it is unreadable.
+        event: the event, unless it is unreadable; before the transformations where these dropped or failed it.
         original: the payload's JSON before source transformations, when they changed it.
         steps: the source transformations it went through.
     """
@@ -60,11 +61,11 @@ class Taken:
     reason: str = ""
     detail: str = ""
     original: bytes | None = None
-    steps: list[Result] = field(default_factory=list)
+    steps: tuple[Result, ...] = ()
 
 
 class Pipeline:
-    """The rules of one company.
+    """The rules of one company. Whoever made it closes it.
 
     Args:
         transformers: by source, for those that have transformations.
@@ -72,14 +73,35 @@ class Pipeline:
 
     def __init__(self, transformers: Mapping[str, Transformer] | None = None) -> None:
         self._transformers = dict(transformers or {})
+        self._envelope: Any = None
+        self._how: Received | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, config: Config) -> Pipeline:
+        """The rules that the sources of this config name."""
+        chains = {name: getattr(source, "transformations", []) for name, source in config.sources.items()}
+        return cls({name: Transformer.of(settings, config, chain) for name, chain in chains.items() if chain})
+
+    def start(self) -> None:
+        """Start the transformations' processes now.
+
+        Raises:
+            ConfigError: a file cannot be loaded; names file and line.
+        """
+        for transformer in self._transformers.values():
+            transformer.start()
 
     def run(self, records: Sequence[Record]) -> list[Taken]:
-        """What becomes of each record, in order. Records of route `quarantine` are not to be given."""
+        """What becomes of each record, in order. Records of route `quarantine` are not to be given.
+
+        Raises:
+            UnavailableError: no process for transformations can be started on this machine.
+        """
         taken = [self._complete(record) for record in records]
         for source, transformer in self._transformers.items():
             mine = [item for item in taken if item.status == "ok" and item.event and item.event.source == source]
             if mine:
-                self._transform(transformer, mine)
+                _transform(transformer, mine)
         return taken
 
     def close(self) -> None:
@@ -87,12 +109,20 @@ class Pipeline:
         for transformer in self._transformers.values():
             transformer.close()
 
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _complete(self, record: Record) -> Taken:
         envelope = record.envelope
+        if envelope is not self._envelope or self._how is None:  # the records of one request share theirs
+            self._envelope, self._how = envelope, envelope.received()
         try:
-            event = complete(_decode(record.payload), record.message_id, envelope.received())
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            return Taken("unreadable", None, "not JSON", str(error)[:200])
+            event = complete(_decode(record.payload), record.message_id, self._how)
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            return Taken("unreadable", None, NOT_JSON, str(error)[:200])
         if envelope.violations:
             _write_violations(event.payload, envelope.violations)
         if envelope.verdict == "drop":
@@ -100,8 +130,36 @@ class Pipeline:
             return Taken("dropped", event, f"plan: {kinds}")
         return Taken("ok", event)
 
-    def _transform(self, transformer: Transformer, taken: list[Taken]) -> None:
-        raise NotImplementedError
+
+def _transform(transformer: Transformer, taken: list[Taken]) -> None:
+    results = transformer.run([item.event.payload for item in taken if item.event])
+    for item, result in zip(taken, results, strict=True):
+        assert item.event
+        item.steps = (result,)
+        if result.payload is None:
+            item.status = "dropped" if result.status == "dropped" else "failed"
+            item.reason, item.detail = f"transformation: {result.name}", result.detail
+        elif result.status == "changed":
+            item.original = _encode(item.event.payload)
+            item.event = _again(item.event, result.payload)
+
+
+def _again(event: Event, payload: dict[str, Any]) -> Event:
+    """The event as a transformation left it: what stands in columns follows the payload.
+
+    When it was received and could be known is no matter of the payload; a time that cannot be read is the old one.
+    """
+    kind = payload["type"]
+    return structs.replace(
+        event,
+        type=kind,
+        event=identifier(payload.get("event")) if kind == "track" else None,
+        user_id=identifier(payload.get("userId")),
+        anonymous_id=identifier(payload.get("anonymousId")),
+        timestamp=moment(payload.get("timestamp")) or event.timestamp,
+        original_timestamp=moment(payload.get("originalTimestamp")) or event.original_timestamp,
+        payload=payload,
+    )
 
 
 def _write_violations(payload: dict[str, Any], violations: list[tuple[str, str, str]]) -> None:

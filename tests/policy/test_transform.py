@@ -1,0 +1,235 @@
+"""A company's own Python runs on each event, and whatever it does harms that event only."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from headwater.configuration import Transformation
+from headwater.errors import ConfigError
+from headwater.policy.transform import Result, Transformer
+
+Chain = Callable[..., Transformer]
+QUICK = Transformation(timeout_seconds=0.4)
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[Chain]:
+    """Make a chain of the given files; each is ended afterwards."""
+    made: list[Transformer] = []
+
+    def make(settings: Transformation = QUICK, **files: str) -> Transformer:
+        for name, text in files.items():
+            (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+        made.append(Transformer(tmp_path, list(files), dict.fromkeys(files, settings)))
+        return made[-1]
+
+    yield make
+    for transformer in made:
+        transformer.close()
+
+
+def order(number: int = 1, **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "track",
+        "event": "Order Completed",
+        "messageId": f"m{number}",
+        "userId": "u1",
+        "receivedAt": "2026-05-04T10:00:00.000Z",
+        "properties": properties,
+    }
+
+
+def on(line: str) -> str:
+    """A file whose `transform` does `line` (line 3) to the events that say so, and returns each."""
+    return f"def transform(event):\n    if event['properties'].get('go'):\n        {line}\n    return event\n"
+
+
+def alive(transformer: Transformer) -> list[psutil.Process]:
+    return [p for p in psutil.Process().children() if str(transformer.folder) in " ".join(p.cmdline())]
+
+
+def test_rename_mask_enrich_and_drop_come_back_as_such(chain):
+    transformer = chain(
+        rename="def transform(event):\n    event['event'] = event['event'].lower()\n    return event\n",
+        free="def transform(event):\n    return None if not event['properties'].get('revenue') else event\n",
+    )
+    paid, free = transformer.run([order(1, revenue=5), order(2)])
+    assert (paid.status, paid.name) == ("changed", "free")
+    assert paid.payload == order(1, revenue=5) | {"event": "order completed"}
+    assert (free.status, free.name, free.payload) == ("dropped", "free", None)
+
+
+def test_the_given_events_are_not_changed(chain):
+    given = [order(1, products=[{"sku": "a"}])]
+    before = copy.deepcopy(given)
+    [result] = chain(cut="def transform(event):\n    del event['properties']['products'][0]\n    return event\n").run(
+        given
+    )
+    assert result.payload == order(1, products=[])
+    assert given == before
+
+
+def test_what_comes_back_as_it_was_counts_as_unchanged(chain):
+    given = order(1, nested={"a": [1, 2.0, None, "ä\n"]})
+    [result] = chain(same="def transform(event):\n    return dict(event)\n").run([given])
+    assert (result.status, result.payload) == ("unchanged", given)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("raise KeyError('email')", "bad.py, line 3: KeyError: 'email'"),
+        ("event['nobody']['there']", "bad.py, line 3: KeyError: 'nobody'"),
+        ("return 'done'", "bad.py: returned str, not an event (dict) or None"),
+        ("return [event]", "bad.py: returned list, not an event (dict) or None"),
+        ("event['properties']['when'] = object()", "bad.py: TypeError: Encoding objects of type object is unsupported"),
+        ("event['properties']['self'] = event", "bad.py: RecursionError"),
+        ("event['messageId'] = 'other'", "bad.py: changed messageId or receivedAt"),
+        ("event.pop('receivedAt')", "bad.py: changed messageId or receivedAt"),
+        ("event.pop('userId')", "bad.py: returned an event that cannot be used: no userId or anonymousId"),
+        ("event['type'] = 'purchase'", "bad.py: returned an event that cannot be used: unknown type"),
+        ("event['event'] = ''", "bad.py: returned an event that cannot be used: track without an event name"),
+        ("import sys; sys.exit(1)", "bad.py, line 3: SystemExit: 1"),
+        ("x = bytearray(3 << 30)", "bad.py, line 3: MemoryError"),
+        ("import os; os._exit(3)", "bad.py: the process ended (exit code 3)"),
+        ("import os; os.kill(os.getpid(), 11)", "bad.py: the process ended (SIGSEGV)"),
+        ("while True: pass", "bad.py, line 3: took longer than 0.4 s"),
+        ("import time; time.sleep(60)", "bad.py, line 3: took longer than 0.4 s"),
+        ("import re; re.match('(a+)+$', 'a' * 50 + 'b')", "bad.py, line 3: took longer than 0.4 s"),
+    ],
+)
+def test_only_the_event_that_fails_has_failed_and_says_where(chain, line, words):
+    events = [order(1), order(2), order(3, go=True), order(4), order(5, go=True), order(6)]
+    results = chain(bad=on(line)).run(events)
+    assert [result.status for result in results] == [
+        "unchanged",
+        "unchanged",
+        "failed",
+        "unchanged",
+        "failed",
+        "unchanged",
+    ]
+    for result in (results[2], results[4]):
+        assert (result.name, result.payload) == ("bad", None)
+        assert result.detail.startswith(words)
+
+
+def test_the_file_of_a_chain_that_hangs_is_the_one_named(chain):
+    same = "def transform(event):\n    return event\n"
+    [result] = chain(first=same, second=on("while True: pass"), third=same).run([order(go=True)])
+    assert (result.status, result.name) == ("failed", "second")
+
+
+def test_printing_and_reading_stdin_do_not_harm(chain):
+    text = "import sys\nprint('loaded')\ndef transform(event):\n    print(event, flush=True)\n"
+    text += "    sys.__stdout__.write('changed 0 0 {}\\n')\n"
+    text += "    event['properties']['read'] = sys.stdin.read()\n    return event\n"
+    results = chain(talk=text).run([order(n) for n in range(50)])
+    assert [result.payload for result in results] == [order(n, read="") for n in range(50)]
+
+
+def test_nothing_of_the_platform_environment_is_seen(chain, monkeypatch):
+    monkeypatch.setenv("CRM_TOKEN", "secret")
+    text = "import os\ndef transform(event):\n    event['properties'] = dict(os.environ)\n    return event\n"
+    [result] = chain(look=text).run([order()])
+    assert result.payload and set(result.payload["properties"]) <= {"PATH", "LANG", "LC_CTYPE"}
+
+
+def test_setup_is_called_once_and_helpers_beside_it_can_be_imported(chain, tmp_path):
+    (tmp_path / "_countries.py").write_text("NAMES = {'AT': 'Austria'}\n", encoding="utf-8")
+    text = "from _countries import NAMES\nfound = []\ndef setup():\n    found.append(NAMES['AT'])\n"
+    text += "def transform(event):\n    event['properties']['found'] = found\n    return event\n"
+    results = chain(enrich=text).run([order(1), order(2)])
+    assert [result.payload["properties"]["found"] for result in results if result.payload] == [["Austria"], ["Austria"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def transform(event)\n    return event\n", "broken.py, line 1: SyntaxError"),
+        ("import headwater_has_no_such_module\n", "broken.py, line 1: ModuleNotFoundError"),
+        ("def transforms(event):\n    return event\n", "there is no function transform(event)"),
+        (
+            "\ndef setup():\n    1 / 0\ndef transform(event):\n    return event\n",
+            "broken.py, line 3: ZeroDivisionError",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_loaded_fails_each_event_and_is_told_before(chain, text, words):
+    transformer = chain(broken=text)
+    results = transformer.run([order(1), order(2)])
+    assert [result.status for result in results] == ["failed", "failed"]
+    assert words in results[0].detail
+    with pytest.raises(ConfigError, match=r"broken\.py cannot be used"):
+        transformer.start()
+
+
+def test_large_batches_and_large_events_come_through_in_order(chain):
+    events = [order(n, text="x" * (n % 7) * 100_000) for n in range(1_200)]
+    results = chain(count="def transform(event):\n    event['n'] = event['messageId']\n    return event\n").run(events)
+    assert [result.payload["n"] for result in results if result.payload] == [f"m{n}" for n in range(1_200)]
+
+
+def test_a_process_that_somebody_killed_while_idle_costs_no_event(chain):
+    transformer = chain(same="def transform(event):\n    return event\n")
+    transformer.start()
+    [process] = alive(transformer)
+    process.kill()
+    process.wait()
+    assert [result.status for result in transformer.run([order(1), order(2)])] == ["unchanged", "unchanged"]
+
+
+def test_closing_ends_the_process_also_while_it_hangs(chain):
+    transformer = chain(same="def transform(event):\n    return event\n")
+    transformer.run([order()])
+    assert len(alive(transformer)) == 1
+    transformer.close()
+    assert not alive(transformer)
+
+
+@pytest.mark.parametrize("is_hanging", [False, True])
+def test_the_process_ends_when_its_parent_was_killed(tmp_path, is_hanging):
+    (tmp_path / "slow.py").write_text(on("import re; re.match('(a+)+$', 'a' * 50 + 'b')"), encoding="utf-8")
+    parent = f"""
+import sys
+from pathlib import Path
+from headwater.configuration import Transformation
+from headwater.policy.transform import Transformer
+t = Transformer(Path({str(tmp_path)!r}), ["slow"], {{"slow": Transformation(timeout_seconds=2)}})
+t.start()
+print(t._worker._process.pid, flush=True)
+t.run([{order(go=is_hanging)!r}]) if {is_hanging} else sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        child = psutil.Process(int(process.stdout.readline()))
+        time.sleep(0.3)
+        process.kill()
+    child.wait(timeout=30)
+
+
+def test_results_can_be_written_as_json(chain):
+    [result] = chain(drop="def transform(event):\n    return None\n").run([order()])
+    assert isinstance(result, Result)
+    assert json.loads(json.dumps([result.status, result.name, result.detail, result.seconds]))[:2] == [
+        "dropped",
+        "drop",
+    ]
+
+
+def test_no_file_descriptor_stays_open_after_many_hangs(chain):
+    transformer = chain(Transformation(timeout_seconds=0.05), bad=on("while True: pass"))
+    transformer.run([order(go=True)])
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    transformer.run([order(n, go=True) for n in range(5)])
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
