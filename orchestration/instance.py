@@ -52,7 +52,9 @@ def end_dead_runs(instance: dg.DagsterInstance, *, all_are_dead: bool = False) -
         all_are_dead: the caller holds the home, so no other process can be running one.
     """
     ended = []
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
+    # a run that was only made yet has no process to look for; nobody else can be about to start it
+    statuses = [dg.DagsterRunStatus.NOT_STARTED, *UNFINISHED] if all_are_dead else UNFINISHED
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=statuses)):
         if all_are_dead or not _alive(instance, run):
             instance.report_run_failed(run, "Its process has died; the next run takes up from what it committed.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

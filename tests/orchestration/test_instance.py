@@ -59,6 +59,14 @@ def test_a_run_whose_process_lives_is_left_alone(tmp_path: Path) -> None:
         assert end_dead_runs(instance, all_are_dead=True) == [alive]
 
 
+def test_a_run_killed_before_its_first_step_is_ended_by_whoever_holds_the_home(tmp_path: Path) -> None:
+    with open_instance(settings_of(tmp_path / "home")) as instance:
+        made = instance.add_run(dg.DagsterRun(job_name="ingest")).run_id
+        assert end_dead_runs(instance) == []
+        assert end_dead_runs(instance, all_are_dead=True) == [made]
+        assert instance.get_run_by_id(made).status == dg.DagsterRunStatus.FAILURE  # type: ignore[union-attr]
+
+
 _PID_OF_INIT, _NO_PID = 1, 2**22 + 1  # Linux gives no process a number above 2**22
 
 
