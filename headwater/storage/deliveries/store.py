@@ -97,14 +97,18 @@ class Deliveries:
         rows: Sequence[Delivered] = (),
         filtered: Mapping[tuple[str, date, str, str, str], int] | None = None,
         dead: Iterable[DeadLetter] = (),
+        replayed: Iterable[int] = (),
     ) -> None:
         """Store outcomes, counts of what was filtered, dead letters, and the place, all or nothing, durably.
 
         Args:
             position: the new place, or None to leave it (a replay is no progress in the log).
             filtered: (source, received date, type, event, reason) → how many more.
+            replayed: `seq` of dead letters whose new outcome is among `rows`; one that is dead again is among `dead`.
         """
         with self._transaction():
+            if replayed:
+                self._mark_replayed(replayed, max(row.at for row in rows))
             if rows:
                 self._con.executemany(
                     f"insert into deliveries ({_DELIVERED}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -167,13 +171,14 @@ class Deliveries:
         """Outcomes by status."""
         return dict(self._con.execute("select status, count(*) from deliveries group by 1").fetchall())
 
-    def dead_letters(self, *, reason: str | None = None, limit: int = 1000) -> list[DeadLetter]:
-        """Events given up and not yet put through again, oldest first."""
+    def dead_letters(self, *, reason: str | None = None, after: int = 0, limit: int = 1000) -> list[DeadLetter]:
+        """Events given up and not yet put through again, by `seq`, those behind `after`."""
         query = (
             "select seq, source, message_id, type, event, received_at, reason, code, answer, given_up_at, replayed_at,"
-            " body from dead_letters where replayed_at is null and (?1 is null or reason = ?1) order by seq limit ?2"
+            " body from dead_letters where replayed_at is null and (?1 is null or reason = ?1) and seq > ?2"
+            " order by seq limit ?3"
         )
-        found = self._con.execute(query, (reason, limit)).fetchall()
+        found = self._con.execute(query, (reason, after, limit)).fetchall()
         return [
             DeadLetter(seq, source, key, kind, event, _time(received), why, code, answer, _time(at), None, body)
             for seq, source, key, kind, event, received, why, code, answer, at, _, body in found
@@ -182,9 +187,10 @@ class Deliveries:
     def mark_replayed(self, seqs: Iterable[int], at: datetime) -> None:
         """Say that dead letters were put through again; a new failure makes them dead anew."""
         with self._transaction():
-            self._con.executemany(
-                "update dead_letters set replayed_at = ? where seq = ?", [(_text(at), n) for n in seqs]
-            )
+            self._mark_replayed(seqs, at)
+
+    def _mark_replayed(self, seqs: Iterable[int], at: datetime) -> None:
+        self._con.executemany("update dead_letters set replayed_at = ? where seq = ?", [(_text(at), n) for n in seqs])
 
     def forget(self, before: datetime, seq: int) -> int:
         """Delete outcomes older than `before`, up to `seq` (those that are in the lake); answers how many."""
