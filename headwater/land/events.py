@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from operator import attrgetter
 from typing import Any
 
@@ -28,9 +28,19 @@ from headwater.event import NOT_JSON, Event, complete
 from headwater.land.shapes import Shapes
 from headwater.settings import Settings
 from headwater.storage.lake import Lake, content_digest, open_lake
-from headwater.storage.log import DamagedError, LogLock, LogReader, Position, Record, Segment, recover, segments
+from headwater.storage.log import (
+    LANDER,
+    DamagedError,
+    LogLock,
+    LogReader,
+    Position,
+    Record,
+    Segment,
+    recover,
+    remove_passed,
+    segments,
+)
 
-READER = "lander"
 ROWS_PER_GROUP = 20_000
 BYTES_PER_GROUP = 32 * 1024 * 1024
 DAMAGED = "damaged log record"
@@ -58,9 +68,11 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass
 class EventsLanded:
-    """What one landing did. `reasons` counts the rows that were kept aside."""
+    """What one landing did. `reasons` counts the rows that were kept aside, `removed` the log's segments that
+    everybody has read and whose retention is over."""
 
     segments: int = 0
+    removed: int = 0
     objects: int = 0
     events: int = 0
     quarantined: int = 0
@@ -74,19 +86,20 @@ def land_events(settings: Settings, config: Config) -> EventsLanded:
         UnavailableError: the lake cannot be written; segments before it have landed.
     """
     _recover_if_unlocked(settings)
-    reader, lake, report = LogReader(settings.log_dir, READER), open_lake(settings), EventsLanded()
+    reader, lake, report = LogReader(settings.log_dir, LANDER), open_lake(settings), EventsLanded()
     for segment in reader.sealed():
         with _no_garbage_collection():
             _land_segment(lake, segment, report)
         reader.commit(Position(segment.name, segment.path.stat().st_size))
         report.segments += 1
+    report.removed = len(remove_passed(settings.log_dir, config, datetime.now(UTC).replace(tzinfo=None)))
     return report
 
 
 def pending_segments(settings: Settings) -> list[str]:
     """Names of the segments that `land_events` would land now, in order."""
     _recover_if_unlocked(settings)
-    return [segment.name for segment in LogReader(settings.log_dir, READER).sealed()]
+    return [segment.name for segment in LogReader(settings.log_dir, LANDER).sealed()]
 
 
 def _recover_if_unlocked(settings: Settings) -> None:

@@ -20,7 +20,7 @@ from headwater.configuration import Config
 from headwater.event import Event, complete
 from headwater.push.times import utc_now
 from headwater.settings import Settings
-from headwater.storage.log import LogReader, Record
+from headwater.storage.log import SESSIONS, LogReader, Record
 from headwater.storage.online import OnlineStore, ensure_redis
 
 _READ_BYTES = 1024 * 1024
@@ -78,7 +78,7 @@ class SessionUpdater:
     def __init__(self, settings: Settings, config: Config, *, now: Callable[[], datetime] = utc_now) -> None:
         self._redis = ensure_redis(settings)
         self._store = OnlineStore(self._redis.url)
-        self._reader = LogReader(settings.log_dir, "online-sessions")
+        self._reader = LogReader(settings.log_dir, SESSIONS)
         self._gap = timedelta(minutes=config.platform.session_gap_minutes)
         self._now = now
 

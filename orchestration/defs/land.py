@@ -38,6 +38,7 @@ def lake_events(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
             "quarantined": report.quarantined,
             "objects": report.objects,
             "segments": report.segments,
+            "segments_removed": report.removed,
         }
     )
 

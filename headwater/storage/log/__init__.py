@@ -10,10 +10,13 @@ from headwater.storage.log.disk import Disk
 from headwater.storage.log.lock import LogLock
 from headwater.storage.log.reader import LogReader, Position
 from headwater.storage.log.record import DamagedError, Envelope, Record, encode_envelope, frame
+from headwater.storage.log.retention import LANDER, SESSIONS, destination_reader, remove_passed
 from headwater.storage.log.segment import Segment, recover, segments
 from headwater.storage.log.writer import LogWriter
 
 __all__ = [
+    "LANDER",
+    "SESSIONS",
     "DamagedError",
     "Disk",
     "Envelope",
@@ -23,8 +26,10 @@ __all__ = [
     "Position",
     "Record",
     "Segment",
+    "destination_reader",
     "encode_envelope",
     "frame",
     "recover",
+    "remove_passed",
     "segments",
 ]
