@@ -13,8 +13,9 @@ from starlette.routing import Route
 from sandbox.standins.base import Standin
 from sandbox.standins.ga4 import Ga4
 from sandbox.standins.memory import Memory
+from sandbox.standins.mixpanel import Mixpanel
 
-STANDINS: tuple[type[Standin], ...] = (Ga4,)
+STANDINS: tuple[type[Standin], ...] = (Ga4, Mixpanel)
 """Every stand-in, alphabetical. A new one is a file here and a line in this list."""
 
 

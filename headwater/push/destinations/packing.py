@@ -6,9 +6,11 @@ belong here: what any tool's list holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from headwater.push import mapping
 from headwater.push.destinations.base import Call, Outcome, Request
 
 
@@ -26,6 +28,32 @@ class PackedCall(Call):
     def told(self, refused: Mapping[int, Outcome], otherwise: Outcome) -> list[Outcome]:
         """The outcome of each event: what is said of it, by index in the batch, or `otherwise`."""
         return [refused.get(event, otherwise) for event in self.events]
+
+
+@dataclass
+class Listed:
+    """Things on their way into requests, each with the event (by index in the batch) that it is of."""
+
+    items: list[Any] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+
+    def add(self, event: int, item: Any) -> None:
+        """One more thing."""
+        self.items.append(item)
+        self.owners.append(event)
+
+    def parts(self, most: int, most_bytes: int, largest: int | None = None) -> Iterator[tuple[list[Any], list[int]]]:
+        """Parts of at most `most` things and `most_bytes` of JSON, each with its owners.
+
+        Raises:
+            ValueError: one thing alone is larger than `largest` (by default `most_bytes`).
+        """
+        sizes = [mapping.encoded_size(item) for item in self.items]
+        largest = largest or most_bytes
+        if sizes and max(sizes) > largest:
+            raise ValueError(f"it is {max(sizes):,} bytes as the tool's JSON; the tool takes {largest:,}")
+        for part in mapping.chunks(self.items, most, most_bytes, sizes):
+            yield self.items[part], self.owners[part]
 
 
 def packed(request: Request, owners: Mapping[str, Sequence[int]]) -> PackedCall:
