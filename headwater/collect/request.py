@@ -1,16 +1,23 @@
 """One HTTP request before its events are looked at: who sends it, and its body unpacked within bounds.
 
-Belongs here: write keys, body limits, gzip, the client's address. Does not belong here: events, the log, routing.
+Belongs here: write keys, tokens, body limits, gzip, the client's address. Does not belong here: events, the log,
+routing.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import hmac
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
+
+from headwater.configuration import AdminToken
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -38,6 +45,54 @@ class RefusedError(Exception):
         self.headers = dict(headers or {})
         self.kept = kept
         self.reason = reason
+
+
+@dataclass
+class Request:
+    """One request as the routes see it. `path` has no alias and no slash at its end; header names are lower-case."""
+
+    method: str
+    path: str
+    headers: Mapping[bytes, bytes]
+    query: Mapping[str, str]
+    address: str | None
+    received_at: datetime
+    receive: Receive
+
+    @property
+    def user_agent(self) -> str | None:
+        agent = self.headers.get(b"user-agent")
+        return agent.decode("latin-1")[:1024] if agent else None
+
+
+@dataclass
+class Answer:
+    """What is answered. `status` 200 means: on disk."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+
+class Room:
+    """How many bytes of bodies are on their way at a time, over all clients.
+
+    Bytes count as they arrive, so a client that announces much and sends little takes nothing from the others.
+    """
+
+    def __init__(self) -> None:
+        self.used = 0
+
+    def take(self, size: int, limit: int) -> None:
+        """Raises:
+        RefusedError: 429 when there is no room for so much now.
+        """
+        if self.used + size > limit:
+            raise RefusedError(
+                429, "too_many_requests", "Too much is on its way at a time.", headers={"Retry-After": "2"}
+            )
+        self.used += size
 
 
 def header_map(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
@@ -77,29 +132,60 @@ def client_address(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> 
     return address
 
 
-async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
-    """The body as sent, at most `limit` bytes.
+def require_scope(tokens: Iterable[AdminToken], headers: Mapping[bytes, bytes], scope: str) -> None:
+    """Let only the bearer of an admin token with this scope pass.
 
     Raises:
-        RefusedError: 413 when it is longer, 400 when the client went away before its end.
+        RefusedError: 401 without a known token, 403 when it lacks the scope.
+    """
+    given = headers.get(b"authorization", b"")
+    token = given[7:].strip() if given[:7].lower() == b"bearer " else b""
+    # every token is compared, so that the time taken tells nothing
+    found = [one for one in tokens if one.token and hmac.compare_digest(one.token.encode(), token)]
+    if not found:
+        raise RefusedError(
+            401, "unknown_token", "The admin token is missing or unknown.", headers={"WWW-Authenticate": "Bearer"}
+        )
+    if not any(scope in one.scopes for one in found):
+        raise RefusedError(403, "scope_missing", f"The token lacks the scope «{scope}».")
+
+
+async def read_body(
+    receive: Receive, headers: Mapping[bytes, bytes], limit: int, room: Room, room_limit: int, seconds: float
+) -> bytes:
+    """The body as sent, at most `limit` bytes. Its bytes stay in `room` until the caller gives them back.
+
+    Raises:
+        RefusedError: 413 when it is longer, 429 without room, 408 when it took longer than `seconds`, 400 when the
+            client went away before its end. The room is then given back already.
     """
     announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     parts: list[bytes] = []
     size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise RefusedError(400, "incomplete_body", "The connection ended before the body did.")
-        part = message.get("body", b"")
-        if part:
-            size += len(part)
-            if size > limit:
-                raise _too_large(limit)
-            parts.append(part)
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise RefusedError(400, "incomplete_body", "The connection ended before the body did.")
+                part = message.get("body", b"")
+                if part:
+                    if size + len(part) > limit:
+                        raise too_large(limit)
+                    room.take(len(part), room_limit)
+                    size += len(part)
+                    parts.append(part)
+                if not message.get("more_body", False):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+    except BaseException as error:
+        room.used -= size
+        if isinstance(error, TimeoutError):
+            raise RefusedError(
+                408, "slow_body", f"The body was not there after {seconds:g} seconds.", headers={"Connection": "close"}
+            ) from None
+        raise
 
 
 def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
@@ -129,7 +215,7 @@ def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
             ) from None
         left -= len(part)
         if left < 0:
-            raise _too_large(limit)
+            raise too_large(limit)
         if not unpacker.eof:
             raise RefusedError(
                 400, "truncated_gzip", "The gzip body ends too early.", kept=body, reason="truncated gzip"
@@ -139,5 +225,6 @@ def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _too_large(limit: int) -> RefusedError:
+def too_large(limit: int) -> RefusedError:
+    """The refusal of a request with more than `limit` bytes."""
     return RefusedError(413, "too_large", f"A request may hold {limit:,} bytes, unpacked. Send smaller batches.")

@@ -14,17 +14,24 @@ from collections.abc import Callable
 
 import click
 
-from headwater.collect.app import Collector, Limits
+from headwater.collect.app import Collector
+from headwater.collect.metrics import CountingDisk
+from headwater.collect.rules import Rules, Watch
 from headwater.configuration import Config
 from headwater.settings import Settings
 from headwater.storage.log import LogWriter
 from headwater.storage.port import require_free_port
 
+HEADER_SECONDS = 10
+MOST_CONNECTIONS = 2048
+_HEADER_BYTES = 128 * 1024
 
-def serve(settings: Settings, config: Config, limits: Limits | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then seal the log.
+
+def serve(settings: Settings, config: Config) -> None:
+    """Serve until SIGTERM or SIGINT, then seal the log. A changed config is in use within two seconds.
 
     Raises:
+        ConfigError: the tracking plan cannot be compiled.
         BusyError: the port or the log is taken.
         UnavailableError: the log folder cannot be written, or the address is not this machine's.
     """
@@ -35,33 +42,48 @@ def serve(settings: Settings, config: Config, limits: Limits | None = None) -> N
         run: Callable[..., None] = uvloop.run
     except ImportError:
         run = asyncio.run
-    run(_serve(settings, config, limits))
+    run(_serve(settings, config))
 
 
-async def _serve(settings: Settings, config: Config, limits: Limits | None) -> None:
-    from granian.constants import Interfaces
+async def _serve(settings: Settings, config: Config) -> None:
+    from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.server.embed import Server
 
-    log = LogWriter(settings.log_dir)
+    rules = Rules.from_config(config)
+    disk = CountingDisk()
+    log = LogWriter(settings.log_dir, disk=disk)
     log.open()
+    collector = Collector(log, rules, disk)
+
+    def use(changed: Rules) -> None:
+        collector.rules = changed
+
+    watch = Watch(settings, rules, use)
+    collector.config_fault = lambda: watch.fault
     server = Server(
-        Collector(log, config.write_keys(), limits),
+        collector,
         address=settings.host,
         port=settings.collector_port,
         interface=Interfaces.ASGINL,
         websockets=False,
+        http=HTTPModes.http1,
         backlog=1024,
-        backpressure=1024,
+        backpressure=MOST_CONNECTIONS,
         log_enabled=False,
-        http1_settings=HTTP1Settings(keep_alive=True),
+        # a client that sends its head slowly, or nothing at all, is cut off
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_SECONDS * 1000, keep_alive=True, max_buffer_size=_HEADER_BYTES
+        ),
     )
     logging.getLogger("_granian").setLevel(logging.ERROR)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
     click.echo(f"collector: http://{settings.host}:{settings.collector_port} → {settings.log_dir}")
+    watching = asyncio.create_task(watch.run())
     try:
         await server.serve()
     finally:
+        watching.cancel()
         await log.close()

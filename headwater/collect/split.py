@@ -11,7 +11,7 @@ import json
 import re
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)  # possessive: a string of megabytes needs no memory
 _MARK = re.compile(r'["{}\[\],]')
 
 

@@ -46,12 +46,15 @@ class SourceLimits(Struct, forbid_unknown_fields=True):
 
 
 class Cookie(Struct, forbid_unknown_fields=True):
-    """The anonymous id that the collector sets as a first-party cookie for an event that brings neither id."""
+    """The anonymous id that the collector sets as a first-party cookie for an event that brings neither id.
+
+    `same_site` `None` is for a collector on another domain than the shop's, and needs `is_secure`."""
 
     name: str = "hw_anonymous_id"
     max_age_days: int = 365
     domain: str = ""
     is_secure: bool = True
+    same_site: Literal["Lax", "Strict", "None"] = "Lax"
 
 
 class Collector(Struct, forbid_unknown_fields=True):

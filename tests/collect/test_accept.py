@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.collect import accept
-from headwater.collect.accept import Accepted, Origin
+from headwater.collect.judge import LISTED, Accepted, Judge, Origin
 from headwater.collect.request import RefusedError
 from headwater.event import complete
 from headwater.storage.log.record import Record, scan
 
-LIMIT = 100_000
+JUDGE = Judge(event_bytes=100_000)
 PAGE = {"type": "page", "userId": "u", "messageId": "m"}
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -51,7 +51,7 @@ def records(accepted: Accepted) -> list[Record]:
 @given(st.lists(events | anything, max_size=6), st.booleans(), st.sampled_from(["live", "import"]))
 def test_every_element_is_either_accepted_or_kept_aside(items: list, is_ascii: bool, route: str) -> None:
     body = json.dumps({"batch": items}, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
-    accepted = accept.batch(body, origin(route=route), LIMIT)
+    accepted = accept.batch(body, origin(route=route), JUDGE)
     assert accepted.count + accepted.quarantined == len(items) == len(accepted.records)
     assert sum(accepted.reasons.values()) == accepted.quarantined
     found = records(accepted)
@@ -67,7 +67,7 @@ def test_any_damage_to_a_body_is_survived(noise: bytes, start: int, length: int)
     damaged = body[:start] + noise + body[start + length :]
     for read in (accept.batch, accept.single, accept.lines):
         try:
-            accepted = read(damaged, origin(), LIMIT)
+            accepted = read(damaged, origin(), JUDGE)
         except RefusedError as refusal:
             assert refusal.kept == damaged
         else:
@@ -77,31 +77,31 @@ def test_any_damage_to_a_body_is_survived(noise: bytes, start: int, length: int)
 
 @pytest.mark.parametrize("value", ["17850", 17850, 17850.0, " 17850 "])
 def test_a_message_id_is_text_whatever_it_was(value: object) -> None:
-    (record,) = records(accept.batch(json.dumps({"batch": [{**PAGE, "messageId": value}]}).encode(), origin(), LIMIT))
+    (record,) = records(accept.batch(json.dumps({"batch": [{**PAGE, "messageId": value}]}).encode(), origin(), JUDGE))
     assert record.message_id == "17850"
 
 
 def test_an_event_without_message_id_gets_one_of_its_own() -> None:
     body = json.dumps({"batch": [{**PAGE, "messageId": None}, {**PAGE, "messageId": " "}]}).encode()
-    first, second = records(accept.batch(body, origin(), LIMIT))
+    first, second = records(accept.batch(body, origin(), JUDGE))
     assert first.message_id != second.message_id
     assert len(first.message_id) == 36
 
 
 def test_a_message_id_without_measure_is_kept_aside() -> None:
-    accepted = accept.batch(json.dumps({"batch": [{**PAGE, "messageId": "x" * 70_000}]}).encode(), origin(), LIMIT)
+    accepted = accept.batch(json.dumps({"batch": [{**PAGE, "messageId": "x" * 70_000}]}).encode(), origin(), JUDGE)
     assert accepted.reasons == {"messageId too long": 1}
 
 
 def test_overlong_headers_do_not_break_the_envelope() -> None:
     body = json.dumps({"batch": [PAGE], "sentAt": "x" * 100_000}).encode()
-    (record,) = records(accept.batch(body, origin(user_agent="a" * 1024), LIMIT))
+    (record,) = records(accept.batch(body, origin(user_agent="a" * 1024), JUDGE))
     assert len(record.envelope.sent_at or "") == 64
 
 
 def test_only_the_first_rejected_events_are_listed_but_all_are_counted() -> None:
-    accepted = accept.batch(json.dumps({"batch": [{}] * 500}).encode(), origin(), LIMIT)
-    assert (accepted.quarantined, len(accepted.rejected)) == (500, accept.LISTED)
+    accepted = accept.batch(json.dumps({"batch": [{}] * 500}).encode(), origin(), JUDGE)
+    assert (accepted.quarantined, len(accepted.rejected)) == (500, LISTED)
 
 
 def _can_land(record: Record) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from headwater.collect.app import Collector, Limits
+from headwater.collect.app import Collector
+from headwater.collect.rules import Rules
+from headwater.configuration import Limits
 from headwater.storage.log import LogWriter
 
 PAGE = json.dumps({"batch": [{"type": "page", "userId": "u"}]}).encode()
@@ -31,21 +33,48 @@ def test_slow_clients_cannot_fill_the_memory(tmp_path: Path) -> None:
     async def run() -> None:
         log = LogWriter(tmp_path)
         log.open()
-        app = Collector(log, {"k": "web"}, Limits(incoming_bytes=1000))
+        app = Collector(log, Rules({"k": "web"}, Limits(incoming_bytes=1000)))
         hurry = asyncio.Event()
+        parts = [b" " * 900, PAGE]
 
         async def slowly() -> dict[str, Any]:
-            await hurry.wait()
-            return {"type": "http.request", "body": PAGE}
+            if len(parts) == 1:
+                await hurry.wait()
+            return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
 
-        slow = asyncio.create_task(ask(app, slowly, 900))
+        async def at_once() -> dict[str, Any]:
+            return {"type": "http.request", "body": PAGE + b" " * 100}
+
+        slow = asyncio.create_task(ask(app, slowly, 900 + len(PAGE)))
         await asyncio.sleep(0)
-        status, headers, body = await ask(app, slowly, 200)
+        status, headers, body = await ask(app, at_once, 200)
         assert (status, body["code"]) == (429, "too_many_requests")
         assert int(headers[b"retry-after"]) > 0
         hurry.set()
         assert (await slow)[0] == 200
-        assert (await ask(app, slowly, 200))[0] == 200
+        assert (await ask(app, at_once, 200))[0] == 200
+        await log.close()
+
+    asyncio.run(run())
+
+
+def test_a_client_that_announces_much_and_sends_nothing_keeps_nobody_out(tmp_path: Path) -> None:
+    async def run() -> None:
+        log = LogWriter(tmp_path)
+        log.open()
+        app = Collector(log, Rules({"k": "web"}, Limits(incoming_bytes=1000, body_seconds=0.05)))
+
+        async def never() -> dict[str, Any]:
+            await asyncio.sleep(3600)
+            raise AssertionError
+
+        async def at_once() -> dict[str, Any]:
+            return {"type": "http.request", "body": PAGE}
+
+        slow = [asyncio.create_task(ask(app, never, 900)) for _ in range(50)]
+        await asyncio.sleep(0)
+        assert (await ask(app, at_once, len(PAGE)))[0] == 200
+        assert {(status, body["code"]) for status, _, body in await asyncio.gather(*slow)} == {(408, "slow_body")}
         await log.close()
 
     asyncio.run(run())
@@ -55,7 +84,7 @@ def test_a_client_that_goes_away_leaves_nothing_behind(tmp_path: Path) -> None:
     async def run() -> None:
         log = LogWriter(tmp_path)
         log.open()
-        app = Collector(log, {"k": "web"}, Limits(incoming_bytes=1000))
+        app = Collector(log, Rules({"k": "web"}, Limits(incoming_bytes=1000)))
 
         async def gone() -> dict[str, Any]:
             return {"type": "http.disconnect"}
@@ -72,7 +101,7 @@ def test_a_defect_is_told_as_json(tmp_path: Path) -> None:
     async def run() -> None:
         log = LogWriter(tmp_path)
         log.open()
-        app = Collector(log, {"k": "web"})
+        app = Collector(log, Rules({"k": "web"}))
 
         async def broken() -> dict[str, Any]:
             raise ZeroDivisionError

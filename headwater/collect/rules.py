@@ -1,0 +1,157 @@
+"""What the config says to the collector, ready for use, and looked at again when a file changes.
+
+Belongs here: write keys, limits, aliases, the plan's checker, the poll of the config folder. Does not belong here:
+applying any of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from headwater.collect.limits import Bucket
+from headwater.configuration import AdminToken, Config, Cookie, EventSource, Limits, WebhookSource, load_config
+from headwater.errors import HeadwaterError
+from headwater.policy.plan import Checker
+from headwater.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Rules:
+    """One state of the config. A new one takes its place whole; a request keeps the one that it began with.
+
+    Attributes:
+        write_keys: write key → source.
+        source_limits, buckets: of the sources that have limits of their own, or a rate.
+        checker: the tracking plan; None when nothing is planned.
+        aliases: first-party path prefix → the path it stands for, the longest first.
+    """
+
+    write_keys: Mapping[str, str]
+    limits: Limits = field(default_factory=Limits)
+    source_limits: Mapping[str, Limits] = field(default_factory=dict)
+    buckets: Mapping[str, Bucket] = field(default_factory=dict)
+    checker: Checker | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    cookie: Cookie | None = None
+    admin_tokens: list[AdminToken] = field(default_factory=list)
+    webhooks: Mapping[str, WebhookSource] = field(default_factory=dict)
+
+    @classmethod
+    def from_config(cls, config: Config, before: Rules | None = None) -> Rules:
+        """The rules of a config; a rate that did not change goes on from `before`.
+
+        Raises:
+            ConfigError: the tracking plan cannot be compiled.
+        """
+        own = config.platform.collector
+        limits = {
+            name: _limits(own.limits, source)
+            for name, source in config.sources.items()
+            if isinstance(source, EventSource | WebhookSource)
+        }
+        checker = Checker(config)
+        prefixes = sorted(own.path_aliases.items(), key=lambda item: -len(item[0]))
+        return cls(
+            write_keys=config.write_keys(),
+            limits=own.limits,
+            source_limits=limits,
+            buckets={
+                name: _bucket(limit, before.buckets.get(name) if before else None)
+                for name, limit in limits.items()
+                if limit.events_per_second > 0
+            },
+            checker=None if checker.is_empty else checker,
+            aliases={f"/{prefix.strip('/')}": f"/{path.strip('/')}" for prefix, path in prefixes},
+            cookie=own.cookie,
+            admin_tokens=config.platform.admin_tokens,
+            webhooks={name: one for name, one in config.sources.items() if isinstance(one, WebhookSource)},
+        )
+
+    def limits_of(self, source: str | None) -> Limits:
+        """The source's own limits, else the platform's."""
+        return self.source_limits.get(source, self.limits) if source is not None else self.limits
+
+    def route(self, path: str) -> str:
+        """The path without its alias and without a slash at its end."""
+        path = path.rstrip("/")
+        for prefix, real in self.aliases.items():
+            if path == prefix or path.startswith(f"{prefix}/"):
+                return real + path[len(prefix) :]
+        return path
+
+
+class Watch:
+    """Reads the config again after one of its files changed; what cannot be read leaves the rules as they are.
+
+    Args:
+        apply: called with the new rules, on the event loop.
+        seconds: between two looks at the files.
+    """
+
+    def __init__(self, settings: Settings, rules: Rules, apply: Callable[[Rules], None], seconds: float = 1.0) -> None:
+        self.fault: str | None = None
+        self._settings, self._rules, self._apply, self._seconds = settings, rules, apply, seconds
+        self._seen = _fingerprint(settings.config_dir)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(self._seconds)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look once."""
+        found = await asyncio.to_thread(_fingerprint, self._settings.config_dir)
+        if found == self._seen:
+            return
+        self._seen = found
+        try:
+            self._rules = await asyncio.to_thread(self._read)
+        except HeadwaterError as error:
+            self.fault = str(error)
+            _log.warning("The changed config is not used: %s", error)
+        except Exception as error:  # noqa: BLE001 - whatever a file makes fail, events go on being taken
+            self.fault = f"The config cannot be read: {error}"
+            _log.exception("The changed config is not used")
+        else:
+            self.fault = None
+            self._apply(self._rules)
+            _log.warning("The changed config is in use.")
+
+    def _read(self) -> Rules:
+        return Rules.from_config(load_config(self._settings), self._rules)
+
+
+def _limits(platform: Limits, source: EventSource | WebhookSource) -> Limits:
+    own = getattr(source, "limits", None)
+    if own is None:
+        return platform
+    given = {name: value for name, value in msgspec.structs.asdict(own).items() if value is not None}
+    return msgspec.structs.replace(platform, **given)
+
+
+def _bucket(limit: Limits, before: Bucket | None) -> Bucket:
+    made = Bucket(limit.events_per_second, limit.burst_events, time.monotonic())
+    return before if before is not None and (before.rate, before.burst) == (made.rate, made.burst) else made
+
+
+def _fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Names, times and sizes of every file that config is read from."""
+    found = []
+    for pattern in ("*.yaml", "*.py"):
+        for path in folder.rglob(pattern):
+            try:
+                state = path.stat()
+            except OSError:
+                continue
+            found.append((str(path), state.st_mtime_ns, state.st_size))
+    return tuple(sorted(found))
