@@ -17,8 +17,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from headwater.configuration import Destination as DestinationConfig
-from headwater.push.destinations.base import Answer, EventDestination, Outcome, StreamEvent
-from headwater.push.sender import RequestRefusedError, Sender
+from headwater.push.destinations.base import Answer, Call, EventDestination, Outcome, StreamEvent
+from headwater.push.oauth import authenticator
+from headwater.push.sender import Sender
 from sandbox.standins.base import Standin
 from sandbox.standins.memory import Memory
 
@@ -92,7 +93,7 @@ def deliver(destination: EventDestination, *payloads: Mapping[str, Any]) -> list
         RequestRefusedError: the tool refused a whole request in a way that the class does not read.
     """
     found: list[list[Outcome]] = [[] for _ in payloads]
-    with Sender("tool", 1000) as sender:
+    with Sender("tool", 1000, auth=authenticator("tool", destination)) as sender:
         for call in destination.calls(streamed(*payloads)):
             for index, outcome in zip(call.events, destination.call_outcomes(call, _send(sender, destination, call)),
                                       strict=True):  # fmt: skip
@@ -105,10 +106,7 @@ def accepted(found: Sequence[Sequence[Outcome]]) -> list[bool]:
     return [bool(outcomes) and all(outcome.is_accepted for outcome in outcomes) for outcomes in found]
 
 
-def _send(sender: Sender, destination: EventDestination, call: Any) -> Answer:
-    try:
-        return sender.send(call.request)
-    except RequestRefusedError as refused:
-        if destination.is_readable(refused.answer):
-            return refused.answer
-        raise
+def _send(sender: Sender, destination: EventDestination, call: Call) -> Answer:
+    answer = sender.send(call.request, destination)
+    following = destination.follow_up(call, answer)
+    return _send(sender, destination, following) if following else answer
