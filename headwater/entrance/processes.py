@@ -19,7 +19,7 @@ import urllib.request
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from types import FrameType
 from typing import IO, Any
 
@@ -33,7 +33,9 @@ from headwater.storage.home import FULL_DISK, unwritable
 from headwater.storage.port import require_free_port
 
 RECORD = "processes.json"
+GRACE_SECONDS = 15.0
 _PR_SET_PDEATHSIG = 1
+_ASKED = Event()
 _ERRORS = {kind.exit_code: kind for kind in (ConfigError, BusyError, UnavailableError, DataError)}
 
 
@@ -58,10 +60,11 @@ class Processes:
     def __exit__(self, *_: object) -> None:
         names = list(reversed(self.children))
         try:
-            for name in names:  # all are asked before any is waited for
+            for name in names:  # all are asked before any is waited for, and all share one time to end
                 self.children[name].terminate()
+            deadline = time.monotonic() + GRACE_SECONDS
             for name in names:
-                self.stop(name)
+                self.stop(name, grace=max(0.0, deadline - time.monotonic()))
         except KeyboardInterrupt:  # asked twice: no more waiting
             for name in reversed(list(self.children)):
                 self.stop(name, grace=0)
@@ -130,7 +133,7 @@ class Processes:
             hint=f"Its log is {self.log_path(service.name)}.",
         )
 
-    def stop(self, name: str, grace: float = 20) -> None:
+    def stop(self, name: str, grace: float = GRACE_SECONDS) -> None:
         """Ask the child to end, wait, and only then end it by force, with all that it started."""
         child = self.children.get(name)
         if child is None:
@@ -266,9 +269,17 @@ def _log(output: IO[str] | None, log: Path, said: deque[str]) -> None:
 
 
 def stop_on_signals() -> None:
-    """Turn SIGTERM into KeyboardInterrupt, so that `with` blocks stop the children."""
+    """Turn SIGTERM and SIGINT into KeyboardInterrupt, so that `with` blocks stop the children, and remember them:
+    Python drops an exception that a signal raises inside a destructor (see `is_asked_to_stop`)."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        _ASKED.set()
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupt)
+
+
+def is_asked_to_stop() -> bool:
+    """Whether a signal came; for loops that would otherwise go on for ever when its exception was dropped."""
+    return _ASKED.is_set()

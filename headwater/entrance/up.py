@@ -16,7 +16,7 @@ import click
 from headwater.configuration import load_config
 from headwater.entrance.company import prepare_company
 from headwater.entrance.options import entrance_options, entrance_settings
-from headwater.entrance.processes import Processes, check_ports, last_line, run_step, stop_on_signals
+from headwater.entrance.processes import Processes, check_ports, is_asked_to_stop, last_line, run_step, stop_on_signals
 from headwater.entrance.services import PREPARE, Service, services
 from headwater.errors import HeadwaterError
 from headwater.settings import Settings
@@ -73,9 +73,10 @@ class Watch:
 
     def run(self) -> None:
         """Watch until an exception (Ctrl-C) ends it."""
-        while True:
+        while not is_asked_to_stop():
             time.sleep(0.5)
             self.look(time.monotonic())
+        raise KeyboardInterrupt
 
     def look(self, now: float) -> None:
         """Say what has ended since the last look, and start again what is due."""
