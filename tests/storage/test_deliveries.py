@@ -35,7 +35,7 @@ def test_outcomes_and_place_are_there_for_who_reads_meanwhile(store):
     assert reader.position() == Position("0001", 99)
     assert reader.counts() == {"delivered": 1, "rejected": 1}
     assert [(row.status, row.code, row.seq) for row in reader.find("m2")] == [("rejected", "BAD", 2)]
-    assert reader.find("m1")[0] == outcome(1, seq=1)
+    assert reader.find("m1")[0] == outcome(1, seq=1, segment="0001")
     reader.close()
 
 

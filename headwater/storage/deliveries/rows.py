@@ -18,7 +18,8 @@ class Delivered(Struct, frozen=True):
 
     `reason` says why for anything but `delivered` (`consent`, `transformation`, `unsupported`, …; for `rejected` the
     kind of failure), `code` and `answer` are the tool's own, `tool_event` what the tool calls the event, `steps` the
-    transformations it went through as JSON. `seq` counts within the destination; 0 before it is stored.
+    transformations it went through as JSON. `seq` counts within the destination and `segment` is where in the log it
+    stood (empty for a replay); both are set by the store.
     """
 
     source: str
@@ -35,10 +36,11 @@ class Delivered(Struct, frozen=True):
     tool_event: str = ""
     steps: str = "[]"
     seq: int = 0
+    segment: str = ""
 
 
 class Filtered(Struct, frozen=True):
-    """Events that a destination's settings kept from it, counted only."""
+    """Events of one log segment that a destination's settings kept from it, counted only."""
 
     source: str
     received_date: date
@@ -46,6 +48,7 @@ class Filtered(Struct, frozen=True):
     event: str
     reason: str
     events: int
+    segment: str = ""
 
 
 class DeadLetter(Struct, frozen=True):

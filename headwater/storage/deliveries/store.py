@@ -27,12 +27,13 @@ create table if not exists place (
 create table if not exists deliveries (
   seq integer primary key autoincrement, source text not null, message_id text not null, type text not null,
   event text, received_at text not null, status text not null, at text not null, reason text not null,
-  code text not null, answer text not null, attempts integer not null, tool_event text not null, steps text not null
+  code text not null, answer text not null, attempts integer not null, tool_event text not null, steps text not null,
+  segment text not null
 );
 create index if not exists deliveries_by_message on deliveries (message_id, source);
 create table if not exists filtered (
-  source text not null, received_date text not null, type text not null, event text not null, reason text not null,
-  events integer not null, primary key (source, received_date, type, event, reason)
+  segment text not null, source text not null, received_date text not null, type text not null, event text not null,
+  reason text not null, events integer not null, primary key (segment, source, received_date, type, event, reason)
 ) without rowid;
 create table if not exists dead_letters (
   seq integer primary key autoincrement, source text not null, message_id text not null, type text not null,
@@ -102,24 +103,26 @@ class Deliveries:
         """Store outcomes, counts of what was filtered, dead letters, and the place, all or nothing, durably.
 
         Args:
-            position: the new place, or None to leave it (a replay is no progress in the log).
+            position: the new place, or None to leave it (a replay is no progress in the log). Rows and counts are
+                those of its segment.
             filtered: (source, received date, type, event, reason) → how many more.
             replayed: `seq` of dead letters whose new outcome is among `rows`; one that is dead again is among `dead`.
         """
+        segment = position.segment if position else ""
         with self._transaction():
             if replayed:
                 self._mark_replayed(replayed, max(row.at for row in rows))
             if rows:
                 self._con.executemany(
-                    f"insert into deliveries ({_DELIVERED}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [_delivered_values(row) for row in rows],
+                    f"insert into deliveries ({_DELIVERED}, segment) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [(*_delivered_values(row), segment) for row in rows],
                 )
             if filtered:
                 self._con.executemany(
-                    "insert into filtered values (?, ?, ?, ?, ?, ?)"
+                    "insert into filtered values (?, ?, ?, ?, ?, ?, ?)"
                     " on conflict do update set events = events + excluded.events",
                     [
-                        (source, str(day), kind, event, reason, n)
+                        (segment, source, str(day), kind, event, reason, n)
                         for (source, day, kind, event, reason), n in filtered.items()
                     ],
                 )
@@ -161,10 +164,12 @@ class Deliveries:
 
     def filtered(self) -> list[Filtered]:
         """Everything that was only counted."""
-        query = "select source, received_date, type, event, reason, events from filtered order by 1, 2, 3, 4, 5"
+        query = (
+            "select source, received_date, type, event, reason, events, segment from filtered order by 7, 1, 2, 3, 4, 5"
+        )
         return [
-            Filtered(source, date.fromisoformat(day), kind, event, reason, events)
-            for source, day, kind, event, reason, events in self._con.execute(query)
+            Filtered(source, date.fromisoformat(day), *others)
+            for source, day, *others in self._con.execute(query).fetchall()
         ]
 
     def counts(self) -> dict[Status, int]:
@@ -198,7 +203,7 @@ class Deliveries:
             return self._con.execute("delete from deliveries where seq <= ? and at < ?", (seq, _text(before))).rowcount
 
     def _rows(self, where: str, values: tuple[object, ...]) -> list[Delivered]:
-        found = self._con.execute(f"select {_DELIVERED}, seq from deliveries {where}", values).fetchall()
+        found = self._con.execute(f"select {_DELIVERED}, seq, segment from deliveries {where}", values).fetchall()
         return [
             Delivered(source, key, kind, event, _time(received), status, _time(at), *others)
             for source, key, kind, event, received, status, at, *others in found
