@@ -1,7 +1,7 @@
 """How far each streaming destination is, as small files under `<home>/push/`.
 
-Belongs here: the lock that lets one process deliver to a destination, its counts, its dead letters. Does not belong
-here: the place in the log (its `LogReader` keeps that), or delivering.
+Belongs here: the lock that lets one process deliver to a destination, its counts. Does not belong here: outcomes, dead
+letters and the place in the log (`headwater.storage.deliveries`), or delivering.
 
 Others (an asset, `headwater status`) read the counts at any time without touching the log or the warehouse.
 """
@@ -9,20 +9,18 @@ Others (an asset, `headwater status`) read the counts at any time without touchi
 from __future__ import annotations
 
 import fcntl
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from headwater.push.destinations.base import Outcome
 from headwater.settings import Settings
 
 
 class Progress(msgspec.Struct):
-    """Counts since this home began. `failed` counts events that were given up and lie in the dead-letter file."""
+    """Counts since this home began: `failed` counts events that were given up, `filtered` also those only counted."""
 
     delivered: int = 0
     failed: int = 0
@@ -32,16 +30,6 @@ class Progress(msgspec.Struct):
     failing_since: datetime | None = None
     last_error: str = ""
     updated_at: datetime | None = None
-
-
-class DeadLetter(msgspec.Struct):
-    """One event that was given up, with the tool's reason."""
-
-    message_id: str
-    code: str
-    reason: str
-    given_up_at: datetime
-    event: msgspec.Raw
 
 
 def folder(settings: Settings) -> Path:
@@ -64,29 +52,6 @@ def save_progress(settings: Settings, name: str, progress: Progress) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_bytes(msgspec.json.encode(progress))
     temporary.replace(path)
-
-
-def bury(
-    settings: Settings,
-    name: str,
-    events: Sequence[tuple[str, msgspec.Raw]],
-    outcomes: Sequence[Outcome],
-    now: datetime,
-) -> int:
-    """Append refused events (message id, JSON) to `<name>.dead.ndjson`, durably; answers how many."""
-    letters = [
-        msgspec.json.encode(DeadLetter(message_id, outcome.code, outcome.message, now, event)) + b"\n"
-        for (message_id, event), outcome in zip(events, outcomes, strict=True)
-        if not outcome.is_accepted
-    ]
-    if letters:
-        path = folder(settings) / f"{name}.dead.ndjson"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            file.writelines(letters)
-            file.flush()
-            os.fsync(file.fileno())
-    return len(letters)
 
 
 @contextmanager

@@ -1,27 +1,26 @@
 """Sends requests to one tool: at its pace, waiting when told, trying again what may pass.
 
-Belongs here: rate, waiting, retrying, and the meaning of statuses for a whole request. Does not belong here: what a
-request says, or what is done with its outcomes.
+Belongs here: retrying, and the meaning of statuses for a whole request. Does not belong here: how long to wait
+(`pace`), what a request says, or what is done with its outcomes.
 """
 
 from __future__ import annotations
 
 import email.utils
-import random
 import ssl
 import time
 from collections.abc import Callable
 from functools import cache
 from types import TracebackType
+from typing import Protocol
 
 import httpx
 import msgspec
 
 from headwater.errors import ConfigError, UnavailableError
 from headwater.push.destinations.base import TRANSIENT_STATUS, Answer, Request
+from headwater.push.pace import ATTEMPTS, LONGEST_WAIT, AskedToWaitError, Pace
 
-ATTEMPTS = 5
-LONGEST_WAIT = 300.0
 _DIRECT = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
 
 
@@ -33,25 +32,14 @@ class RequestRefusedError(Exception):
         self.answer = answer
 
 
-class TokenBucket:
-    """Lets through `rate` requests a second, in bursts of at most one second's worth."""
+class Reading(Protocol):
+    """How one tool's answers are to be taken; every `EventDestination` is one."""
 
-    def __init__(self, rate: float, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
-        self._rate, self._clock, self._sleep = rate, clock, sleep
-        self._capacity = max(1.0, rate)
-        self._tokens, self._at = self._capacity, clock()
+    def is_readable(self, answer: Answer) -> bool:
+        """Whether the answer tells the outcome of each record."""
 
-    def take(self) -> None:
-        """Wait until one more request is within the rate."""
-        while True:
-            now = self._clock()
-            self._tokens = min(self._capacity, self._tokens + (now - self._at) * self._rate)
-            self._at = now
-            if self._tokens >= 1:
-                self._tokens -= 1
-                return
-            # never less than a millisecond: a shorter sleep may not move the clock at all, and this would not end
-            self._sleep(max(0.001, (1 - self._tokens) / self._rate))
+    def wait_seconds(self, answer: Answer) -> float | None:
+        """How long the tool asks to wait in its own way."""
 
 
 class Sender:
@@ -77,53 +65,55 @@ class Sender:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = name
-        self.requests = 0
-        self._attempts = attempts
-        self._clock, self._sleep = clock, sleep
-        self._bucket = TokenBucket(rate, clock, sleep)
+        self.pace = Pace(rate, attempts=attempts, clock=clock, sleep=sleep)
         self._client = httpx.Client(timeout=timeout, mounts=_DIRECT, verify=_tls(), follow_redirects=False, auth=auth)
 
-    def send(self, request: Request) -> Answer:
-        """The tool's answer, always with a 2xx status.
+    @property
+    def requests(self) -> int:
+        """How many requests went out so far, repeated ones too."""
+        return self.pace.requests
+
+    def send(self, request: Request, reading: Reading | None = None) -> Answer:
+        """The tool's answer: with a 2xx status, or one that `reading` can read.
 
         Raises:
             RequestRefusedError: it refused what the request holds (4xx).
             ConfigError: it does not accept our token, or there is nothing at that address.
+            AskedToWaitError: it asks for a longer wait than `LONGEST_WAIT` in all.
             UnavailableError: it is down, or stays busy.
         """
-        waited, failure = 0.0, ""
-        attempt = 0
-        while attempt < self._attempts:
-            self._bucket.take()
-            self.requests += 1
+        waited, attempt = 0.0, 0
+        while True:
+            self.pace.take()
+            told = None
             try:
                 response = self._client.request(
                     request.method, request.url, headers=request.headers, content=request.body
                 )
-            except httpx.InvalidURL as error:
+            except (httpx.InvalidURL, UnicodeError) as error:
                 raise ConfigError(f"{self.name}: {request.url} is not an address: {error}.") from error
             except httpx.HTTPError as error:
-                attempt, failure = attempt + 1, f"{error or type(error).__name__}"
-                self._pause(attempt)
-                continue
-            if 200 <= response.status_code < 300:
-                return _answer(response)
-            failure = f"{response.status_code} {_excerpt(response)}".strip()
-            if response.status_code not in TRANSIENT_STATUS:
-                raise _refusal(self.name, request, response)
-            told = retry_after(response.headers.get("Retry-After"))
-            if told and waited + told <= LONGEST_WAIT:
-                waited += told
-                self._sleep(told)
+                failure = f"{error or type(error).__name__}"
             else:
-                attempt += 1
-                self._pause(attempt)
-        raise UnavailableError(f"{self.name} did not take the request after {self._attempts} attempts: {failure}")
-
-    def _pause(self, attempt: int) -> None:
-        """Exponential backoff from 0.2 s, with jitter, so that many clients do not come back at once."""
-        if attempt < self._attempts:
-            self._sleep(min(10.0, 0.2 * 2 ** (attempt - 1)) * random.uniform(0.5, 1.5))
+                answer = _answer(response)
+                told = reading.wait_seconds(answer) if reading and answer.status >= 400 else None
+                if told is None:
+                    if 200 <= answer.status < 300 or (reading and reading.is_readable(answer)):
+                        return answer
+                    if answer.status not in TRANSIENT_STATUS:
+                        raise _refusal(self.name, request, answer)
+                    told = retry_after(answer.headers.get("retry-after"))
+                failure = f"{answer.status} {answer.text}".strip()
+            if told:
+                waited += max(told, 0.1)
+                if waited > LONGEST_WAIT:
+                    raise AskedToWaitError(f"{self.name} asks to wait {told:.0f} s: {failure}", told)
+                self.pace.sleep(told)
+                continue
+            attempt += 1
+            if attempt >= self.pace.attempts:
+                raise UnavailableError(f"{self.name} did not take the request after {attempt} attempts: {failure}")
+            self.pace.pause(attempt)
 
     def close(self) -> None:
         """Close the connection."""
@@ -159,19 +149,18 @@ def retry_after(value: str | None) -> float | None:
 def _answer(response: httpx.Response) -> Answer:
     try:
         decoded = msgspec.json.decode(response.content) if response.content else None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         decoded = None
-    return Answer(response.status_code, decoded, _excerpt(response))
+    text = " ".join(response.content[:1000].decode(errors="replace")[:300].split())
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, decoded, text, headers)
 
 
-def _refusal(name: str, request: Request, response: httpx.Response) -> Exception:
-    status, text = response.status_code, _excerpt(response)
+def _refusal(name: str, request: Request, answer: Answer) -> Exception:
+    status, text = answer.status, answer.text
     if status in (401, 403):
         return ConfigError(f"{name} does not accept our token ({status} {text}).", hint="See destinations/*.yaml.")
     if status in (404, 405) or 300 <= status < 400:
-        return ConfigError(f"{name}: {request.method} {request.url} is not there ({status}).", hint="Check base_url.")
-    return RequestRefusedError(_answer(response))
-
-
-def _excerpt(response: httpx.Response) -> str:
-    return " ".join(response.text[:300].split())
+        where = request.url.partition("?")[0]  # a query may hold credentials
+        return ConfigError(f"{name}: {request.method} {where} is not there ({status}).", hint="Check base_url.")
+    return RequestRefusedError(answer)

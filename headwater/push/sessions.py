@@ -74,6 +74,7 @@ class SessionUpdater:
     """
 
     name = "sessions"
+    outlives_failures = False  # a new one starts Redis again
 
     def __init__(self, settings: Settings, config: Config, *, now: Callable[[], datetime] = utc_now) -> None:
         self._redis = ensure_redis(settings)

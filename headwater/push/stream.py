@@ -1,35 +1,48 @@
 """Streaming destinations: events from the log to a tool, in order, each destination at its own pace.
 
-Belongs here: one delivery loop per destination, what is filtered, when an event is given up. Does not belong here:
-a tool's JSON (`destinations/`), waiting and retrying of one request (`sender`), running many loops (`worker`).
+Belongs here: one delivery loop per destination, when outcomes and the place are stored, when an event is given up.
+Does not belong here: what an event goes through (`filters`, `choosing`), carrying a batch (`carrying`), a tool's JSON
+(`destinations/`), running many loops (`worker`).
 
-The place in the log is saved after each request that the tool has answered: killed at any point, at most one request
-is repeated, and tools know an event again by its `messageId`. An event that the tool refuses for what it holds goes to
-the dead letters with the reason; when the tool is down everything waits, at most `GIVE_UP_AFTER` for one request.
+Outcomes and the place in the log are one transaction of the destination's delivery store: killed at any point, at most
+the request in flight is repeated, and tools know an event again by its `messageId`. The log reader's own file follows
+behind and only tells what may be removed. An event that is refused for what it holds goes to the dead letters with the
+reason; while the tool is down everything waits, each event at most `give_up_after_hours`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
 
-from headwater.configuration import Config, Stream
+from headwater.configuration import Config
 from headwater.errors import ConfigError, UnavailableError
-from headwater.event import complete, identifier
+from headwater.push.carrying import NOT_DELIVERABLE, Batch, Carrier, carrier
+from headwater.push.choosing import Chooser, Item
 from headwater.push.destinations import open_destination
-from headwater.push.destinations.base import BatchDestination, Destination, Outcome
-from headwater.push.progress import Progress, bury, exclusive, folder, load_progress, save_progress
-from headwater.push.sender import RequestRefusedError, Sender
+from headwater.push.destinations.base import Direct, EventDestination, Outcome
+from headwater.push.filters import OFF, Counted, Selected
+from headwater.push.oauth import authenticator
+from headwater.push.pace import Pace
+from headwater.push.progress import Progress, exclusive, folder, load_progress, save_progress
+from headwater.push.sender import Sender
 from headwater.push.times import utc_now
 from headwater.settings import Settings
+from headwater.storage.deliveries import Deliveries, delivery_path
+from headwater.storage.deliveries.switch import is_enabled
 from headwater.storage.home import unwritable
-from headwater.storage.log import LogReader, Position, Record
+from headwater.storage.log import LogReader, Position
 
-GIVE_UP_AFTER = timedelta(hours=72)
+REFUSED, GAVE_UP = "refused", "gave up"
 _READ_BYTES = 4 * 1024 * 1024
+_PIECE = 500
+_SWITCH_SECONDS = 0.5
+_SAVE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,37 +58,38 @@ class StreamReport:
     is_elsewhere: bool = False
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """An event to be delivered: completed by the clock rule, as JSON, where it ends in the log, and how many records
-    before it were filtered out. `fault` says why it cannot be delivered at all."""
+@dataclass
+class _Stretch:
+    """A part of the log that was read and is being delivered; kept over a failure, so that nothing is done twice."""
 
-    message_id: str
-    body: msgspec.Raw
-    position: Position
-    skipped: int
-    fault: str = ""
-
-
-class _Peek(msgspec.Struct):
-    """The fields that filters look at."""
-
-    type: object = None
-    event: object = None
+    selected: list[Selected]
+    tail: Counter[Counted]
+    end: Position
+    count: int
+    chosen: int = 0
+    items: list[Item] = field(default_factory=list)
+    committed: int = 0
+    batch: Batch | None = None
+    batched: list[Item] = field(default_factory=list)
+    batch_end: int = 0
 
 
 class Delivery:
-    """The delivery loop of one destination.
+    """The delivery loop of one destination. Close it.
 
     Args:
         settings: this installation.
         config: the company's decisions.
         name: a destination with a `stream:` part.
-        make_sender, now: replaced in tests.
+        timeout: seconds that a tool may be silent.
+        clock, sleep, now: replaced in tests; `sleep` may raise to end a wait.
 
     Raises:
         ConfigError: it has no `stream:`, or its type cannot take events.
+        UnavailableError: its store cannot be opened.
     """
+
+    outlives_failures = True
 
     def __init__(
         self,
@@ -83,96 +97,226 @@ class Delivery:
         config: Config,
         name: str,
         *,
-        make_sender: Callable[[Destination], Sender] | None = None,
+        timeout: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.settings, self.name, self.now = settings, name, now
-        destination = open_destination(config, name)
+        self.settings, self.name, self.now, self._clock = settings, name, now, clock
+        destination = check(config, name)
+        self.destination = destination
         stream = destination.config.stream
-        if stream is None or not isinstance(destination, BatchDestination):
-            lacks = "no `stream:` part" if stream is None else f"type {destination.type}, which takes no events"
-            raise ConfigError(f"destinations/{name}.yaml has {lacks}, so events cannot be delivered to it.")
-        self.destination, self.filter = destination, stream
-        limits = self.destination.streaming
+        assert stream is not None
+        limits = destination.streaming
         self.batch_size = min(limits.batch_size, stream.batch_size or limits.batch_size)
         self.batch_bytes = limits.batch_bytes
-        self.sender = make_sender(self.destination) if make_sender else Sender(name, self.destination.rate)
+        self.give_up_after = timedelta(hours=stream.give_up_after_hours)
+        self.duplicates = timedelta(days=config.platform.collector.duplicate_days)
+        self.store = Deliveries(delivery_path(settings, name))
+        self.chooser = Chooser(settings, config, name, destination)
+        self.carrier: Carrier = carrier(
+            name,
+            destination,
+            lambda: Sender(
+                name, destination.rate, timeout=timeout, auth=authenticator(name, destination), clock=clock, sleep=sleep
+            ),
+            Pace(destination.rate, clock=clock, sleep=sleep),
+        )
         self.reader = LogReader(settings.log_dir, f"push-{name}")
+        # a home from before there were delivery stores has its place in the reader's file
+        self.reader.position = self.store.position() or self.reader.committed
         self.progress = load_progress(settings, name)
+        self._stretch: _Stretch | None = None
+        self._is_on, self._looked_at = True, float("-inf")
+        self._saved_at = float("-inf")
 
     def step(self) -> int:
         """Deliver the next stretch of the log; answers how many records were passed, 0 when there is nothing new.
 
         Raises:
-            UnavailableError, ConfigError: the tool did not take it; the place in the log stays where it was accepted.
+            UnavailableError, ConfigError: the tool or the disk did not take it; the next call goes on where it was.
         """
-        self.reader.rewind()
-        records = self.reader.read(_READ_BYTES)
-        if not records:
-            return 0
-        end = self.reader.position
-        chosen: list[Chosen] = []
-        skipped = 0
-        for record in records:
-            if wants(self.filter, record):
-                chosen.append(prepare(record, end.segment, skipped))
-                skipped = 0
-            else:
-                skipped += 1
-        for batch in split(chosen, self.batch_size, self.batch_bytes):
-            self._deliver(batch)
-            self._passed(batch[-1].position, sum(event.skipped for event in batch))
-        if skipped:
-            self._passed(end, skipped)
-        return len(records)
+        is_on = self._switch()
+        if self._stretch is None:
+            records = self.reader.read(_READ_BYTES)
+            if not records:
+                return 0
+            selected, tail = self.chooser.filter.select(records, is_on)
+            self._stretch = _Stretch(selected, tail, self.reader.position, len(records))
+        elif not is_on:
+            self._let_pass(self._stretch)
+        stretch = self._stretch
+        while self._fill(stretch):
+            self._deliver(stretch)
+        self._store([], stretch.end, stretch.tail)
+        self._stretch = None
+        self._save_reader()
+        return stretch.count
 
     def close(self) -> None:
-        """Close the connection."""
-        self.sender.close()
-
-    def _deliver(self, batch: Sequence[Chosen]) -> None:
-        requests = self.sender.requests
+        """Close connections, processes and files."""
         try:
-            outcomes = self._attempt(batch)
-        except (UnavailableError, ConfigError) as error:
-            now = self.now()
-            self.progress.failing_since = self.progress.failing_since or now
-            self.progress.last_error = str(error)
-            if now - self.progress.failing_since < GIVE_UP_AFTER:
-                raise
-            outcomes = [Outcome(False, "gave up", str(error))] * len(batch)
+            self._save_reader(at_once=True)
         finally:
-            self.progress.requests += self.sender.requests - requests
-            self._save()
-        self.progress.failing_since, self.progress.last_error = None, ""
-        pairs = [(event.message_id, event.body) for event in batch]
-        failed = bury(self.settings, self.name, pairs, outcomes, self.now())
-        self.progress.failed += failed
-        self.progress.delivered += len(batch) - failed
-        self.progress.delivered_until = self.now()
+            self.carrier.close()
+            self.chooser.close()
+            self.store.close()
 
-    def _attempt(self, batch: Sequence[Chosen]) -> list[Outcome]:
-        """The outcome of each event; a request refused as a whole is halved until the event at fault is alone."""
-        if any(event.fault for event in batch):
-            good = iter(self._attempt([event for event in batch if not event.fault]) if not all_faulty(batch) else [])
-            return [Outcome(False, "not deliverable", e.fault) if e.fault else next(good) for e in batch]
+    def _fill(self, stretch: _Stretch) -> bool:
+        """Choose the next events when those before are done; whether there are any."""
+        if stretch.committed < len(stretch.items):
+            return True
+        piece = stretch.selected[stretch.chosen : stretch.chosen + _PIECE]
+        if not piece:
+            return False
+        since = self.now() - self.duplicates
+        stretch.items = self.chooser.choose(piece, lambda keys: self.store.known(keys, since), self._switch())
+        stretch.chosen += len(piece)
+        stretch.committed, stretch.batch = 0, None
+        return True
+
+    def _deliver(self, stretch: _Stretch) -> None:
+        """Carry the next batch of the chosen events, and store what became of them and of all before the next one."""
+        if stretch.batch is None:
+            stretch.batched, stretch.batch_end = self._next_batch(stretch)
+            stretch.batch = Batch([item.event for item in stretch.batched if item.event])
+        if stretch.batched:
+            self._carry(stretch, stretch.batch)
+        self._commit(stretch, stretch.batch_end)
+        stretch.batch = None
+
+    def _next_batch(self, stretch: _Stretch) -> tuple[list[Item], int]:
+        """Events for one batch: at most `batch_size` and, but for a single one, at most `batch_bytes` of JSON; and the
+        index of the first item behind them."""
+        batched: list[Item] = []
+        held = 0
+        for index in range(stretch.committed, len(stretch.items)):
+            item = stretch.items[index]
+            if item.event is None:
+                continue
+            length = len(bytes(item.event.body)) + 1
+            if batched and (len(batched) == self.batch_size or held + length > self.batch_bytes):
+                return batched, index
+            if length > self.batch_bytes:
+                words = f"{length} bytes of JSON; {self.destination.type} takes {self.batch_bytes}"
+                item.settle(Outcome(False, "too large", words), NOT_DELIVERABLE)
+                item.event = None
+                continue
+            batched.append(item)
+            held += length
+        return batched, len(stretch.items)
+
+    def _carry(self, stretch: _Stretch, batch: Batch) -> None:
+        requests = self.carrier.requests
         try:
-            answer = self.sender.send(self.destination.stream_request([event.body for event in batch]))
-        except RequestRefusedError as refused:
-            if len(batch) == 1:
-                return [Outcome(False, str(refused.answer.status), refused.answer.text)]
-            middle = len(batch) // 2
-            return [*self._attempt(batch[:middle]), *self._attempt(batch[middle:])]
-        return self.destination.outcomes(answer, len(batch))
+            self.carrier.carry(batch, lambda: self._passed(stretch, batch))
+        except (UnavailableError, ConfigError) as error:
+            self.progress.failing_since = self.progress.failing_since or self.now()
+            self.progress.last_error = str(error)
+            if not self._give_up(stretch, batch, error):
+                self._settle(stretch, batch)
+                raise
+        else:
+            self.progress.failing_since, self.progress.last_error = None, ""
+        finally:
+            self.progress.requests += self.carrier.requests - requests
+            self._save()
+        self._settle(stretch, batch)
 
-    def _passed(self, position: Position, filtered: int) -> None:
-        self.reader.commit(position)
-        self.progress.filtered += filtered
+    def _give_up(self, stretch: _Stretch, batch: Batch, error: Exception) -> bool:
+        """Give up the events that have waited too long; whether the batch has nothing more to wait for."""
+        now = self.now()
+        assert self.progress.failing_since is not None
+        for index in batch.open():
+            since = max(self.progress.failing_since, stretch.batched[index].received_at)
+            if now - since >= self.give_up_after:
+                batch.settle(index, Outcome(False, GAVE_UP, str(error)))
+        return not batch.open()
+
+    def _passed(self, stretch: _Stretch, batch: Batch) -> None:
+        """Store the outcomes of a batch's first events as soon as they are known, when more are still on their way."""
+        if not batch.open():
+            return
+        self._settle(stretch, batch)
+        waiting = next(n for n, item in enumerate(stretch.items[stretch.committed :]) if item.event and not item.status)
+        self._commit(stretch, stretch.committed + waiting)
+
+    def _settle(self, stretch: _Stretch, batch: Batch) -> None:
+        for item, outcome, attempts in zip(stretch.batched, batch.outcomes, batch.attempts, strict=True):
+            item.attempts = attempts
+            if outcome is not None and item.status is None:
+                kinds = (GAVE_UP, NOT_DELIVERABLE)
+                item.settle(outcome, outcome.code if outcome.code in kinds else REFUSED)
+
+    def _commit(self, stretch: _Stretch, until: int) -> None:
+        items = stretch.items[stretch.committed : until]
+        if items:
+            counted = Counter[Counted]()
+            for item in items:
+                if item.passed:
+                    counted.update(item.passed)
+                if item.counted:
+                    counted[item.counted] += 1
+            self._store(items, Position(stretch.end.segment, items[-1].end), counted)
+            stretch.committed = until
+
+    def _store(self, items: list[Item], position: Position, counted: Counter[Counted]) -> None:
+        if not items and not counted and position == self.store.position():
+            return
+        now = self.now()
+        rows = [item.row(now) for item in items if item.status is not None]
+        dead = [item.letter(now) for item in items if item.status == "rejected"]
+        self.store.commit(position, rows, counted, dead)
+        delivered = sum(row.status == "delivered" for row in rows)
+        self.progress.delivered += delivered
+        self.progress.failed += len(dead)
+        self.progress.filtered += len(rows) - delivered - len(dead) + counted.total()
+        if delivered:
+            self.progress.delivered_until = now
         self._save()
+
+    def _let_pass(self, stretch: _Stretch) -> None:
+        """It was switched off while events waited: those without an outcome pass by, as will those yet to be chosen."""
+        for item in stretch.items[stretch.committed :]:
+            if item.event is not None and item.status is None:
+                item.count(OFF)
+        stretch.batch = None
+
+    def _switch(self) -> bool:
+        if self._clock() - self._looked_at >= _SWITCH_SECONDS:
+            self._is_on = is_enabled(self.settings, self.name, self.destination.config.is_enabled)
+            self._looked_at = self._clock()
+        return self._is_on
 
     def _save(self) -> None:
         self.progress.updated_at = self.now()
         save_progress(self.settings, self.name, self.progress)
+
+    def _save_reader(self, *, at_once: bool = False) -> None:
+        """Tell the log how far this reader is; each second is often enough."""
+        place = self.store.position()
+        if place is None or place == self.reader.committed:
+            return
+        if at_once or place.segment != self.reader.committed.segment or self._clock() - self._saved_at >= _SAVE_SECONDS:
+            here = self.reader.position
+            self.reader.commit(place)
+            self.reader.position = here
+            self._saved_at = self._clock()
+
+
+def check(config: Config, name: str) -> EventDestination | Direct:
+    """The destination's class, opened.
+
+    Raises:
+        ConfigError: it has no `stream:`, its settings are wrong, or its type cannot take events.
+    """
+    destination = open_destination(config, name)
+    if destination.config.stream is not None and isinstance(destination, EventDestination | Direct):
+        return destination
+    lacks = (
+        "no `stream:` part" if destination.config.stream is None else f"type {destination.type}, which takes no events"
+    )
+    raise ConfigError(f"destinations/{name}.yaml has {lacks}, so events cannot be delivered to it.")
 
 
 def drain(settings: Settings, config: Config, name: str) -> StreamReport:
@@ -184,6 +328,7 @@ def drain(settings: Settings, config: Config, name: str) -> StreamReport:
         ConfigError: the destination cannot take events, or its token is refused.
         UnavailableError: the tool is down, or the disk full; what was accepted before stays delivered.
     """
+    check(config, name)
     try:
         return _drain(settings, config, name)
     except OSError as error:
@@ -203,56 +348,6 @@ def _drain(settings: Settings, config: Config, name: str) -> StreamReport:
         finally:
             delivery.close()
         return _difference(name, before, delivery.progress)
-
-
-def wants(stream: Stream, record: Record) -> bool:
-    """Whether a record passes a destination's filter. `events` limits tracks by name and leaves other types alone."""
-    routes: Sequence[str] = stream.routes or ("live", "import")
-    if record.envelope.route not in routes:
-        return False
-    if not stream.types and not stream.events:
-        return True
-    try:
-        peek = msgspec.json.decode(record.payload, type=_Peek)
-    except msgspec.DecodeError:
-        return False
-    kind = record.envelope.type or peek.type
-    if stream.types and kind not in stream.types:
-        return False
-    return kind != "track" or not stream.events or identifier(peek.event) in stream.events
-
-
-def prepare(record: Record, segment: str, skipped: int) -> Chosen:
-    """The event of a record, completed by the clock rule. One that cannot be read is kept as text, with the fault."""
-    position = Position(segment, record.end)
-    try:
-        payload = msgspec.json.decode(record.payload)
-        event = complete(payload, record.message_id, record.envelope.received())
-        body = msgspec.json.encode(event.payload)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        text = msgspec.json.encode(record.payload.decode(errors="replace"))
-        return Chosen(record.message_id, msgspec.Raw(text), position, skipped, f"cannot be read: {error}")
-    return Chosen(record.message_id, msgspec.Raw(body), position, skipped)
-
-
-def all_faulty(batch: Sequence[Chosen]) -> bool:
-    """Whether nothing of the batch can be delivered."""
-    return all(event.fault for event in batch)
-
-
-def split(chosen: Sequence[Chosen], size: int, size_bytes: int) -> Iterator[list[Chosen]]:
-    """Batches of at most `size` events and, but for a single event, at most `size_bytes` of JSON."""
-    batch: list[Chosen] = []
-    held = 0
-    for event in chosen:
-        length = len(bytes(event.body)) + 1
-        if batch and (len(batch) == size or held + length > size_bytes):
-            yield batch
-            batch, held = [], 0
-        batch.append(event)
-        held += length
-    if batch:
-        yield batch
 
 
 def _difference(name: str, before: Progress, after: Progress) -> StreamReport:

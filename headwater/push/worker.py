@@ -1,40 +1,70 @@
 """`headwater stream`: every streaming destination and the live sessions, each in its own thread, until told to stop.
 
-Belongs here: keeping the loops going, whatever happens to one of them. Does not belong here: what a loop does
-(`stream`, `sessions`).
+Belongs here: keeping the loops going, whatever happens to one of them, and following edits of the config. Does not
+belong here: what a loop does (`stream`, `sessions`).
 
 A destination that is down, slow or wrongly configured delays nobody else: each loop has its own thread, connection,
-rate and place in the log.
+rate and place in the log. A config that is edited is followed within two seconds; one that cannot be used is said, and
+the old one stays.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from headwater.configuration import Config
+from headwater.configuration.watching import Watch, fingerprint
 from headwater.errors import HeadwaterError
+from headwater.push.pace import AskedToWaitError
 from headwater.push.progress import exclusive
-from headwater.push.sender import Sender
 from headwater.push.sessions import SessionUpdater
-from headwater.push.stream import Delivery
+from headwater.push.stream import Delivery, check
 from headwater.settings import Settings
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
+WATCH_SECONDS = 1.0
 LONGEST_PAUSE = 60.0
+PATIENCE_AT_END = 5.0
+"""How long a stop waits for requests in flight; what is not answered by then is repeated by the next start."""
 log = logging.getLogger("headwater.stream")
 
 
 class Loop(Protocol):
-    """Something that moves on through the log."""
+    """Something that moves on through the log. One that `outlives_failures` is asked again after one; others are made
+    anew."""
+
+    outlives_failures: bool
 
     def step(self) -> int:
         """Records passed; 0 when there is nothing new."""
 
     def close(self) -> None:
         """Give back what is held."""
+
+
+class StoppedError(HeadwaterError):
+    """The worker was told to stop in the middle of a wait; what was not answered is sent again next time."""
+
+
+class _Running:
+    """One loop in its thread."""
+
+    def __init__(self, settings: Settings, name: str, make: Callable[[threading.Event], Loop], decided: Any) -> None:
+        self.decided = decided
+        self.stop = threading.Event()
+        self._thread = threading.Thread(
+            # a thread that hangs in a socket must not keep the process from ending: its state is on disk
+            target=keep, args=(settings, name, lambda: make(self.stop), self.stop), name=name, daemon=True
+        )  # fmt: skip
+        self._thread.start()
+
+    def join(self, until: float) -> None:
+        """Wait for its end, not longer than the clock's `until`."""
+        self._thread.join(max(0.0, until - time.monotonic()))
 
 
 def work(settings: Settings, config: Config, stop: threading.Event | None = None) -> None:
@@ -46,54 +76,116 @@ def work(settings: Settings, config: Config, stop: threading.Event | None = None
         ConfigError: a destination with a `stream:` part cannot take events.
     """
     stop = stop or threading.Event()
-    loops: dict[str, Callable[[], Loop]] = {SessionUpdater.name: lambda: SessionUpdater(settings, config)}
-    for name, destination in config.destinations.items():
-        if destination.stream is not None:
-            Delivery(settings, config, name).close()  # a wrong config stops the start, not the thread
-            loops[name] = _delivery(settings, config, name, stop)
-    threads = [
-        threading.Thread(target=keep, args=(settings, name, make, stop), name=name) for name, make in loops.items()
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    watch = Watch(settings)
+    wanted = _wanted(settings, config)  # a wrong config stops the start
+    running: dict[str, _Running] = {}
+    sessions = _Running(settings, SessionUpdater.name, lambda _: SessionUpdater(settings, config), None)
+    try:
+        _follow(settings, config, wanted, running)
+        while not stop.wait(WATCH_SECONDS):
+            try:
+                changed = watch.reread()
+                if changed is not None:
+                    wanted = _wanted(settings, changed)
+                    _follow(settings, changed, wanted, running)
+                    log.warning("the config was read again: %s", ", ".join(running) or "no streaming destination")
+            except HeadwaterError as error:
+                log.warning("the config was changed and cannot be used; the old one stays: %s", error)
+    finally:
+        _end([sessions, *running.values()])
 
 
 def keep(settings: Settings, name: str, make: Callable[[], Loop], stop: threading.Event) -> None:
-    """Run one loop until `stop`, starting it again after any failure, with growing pauses while it keeps failing."""
+    """Run one loop until `stop`, going on after any failure, with growing pauses while it keeps failing."""
     pause = 0.0
     while not stop.wait(pause):
-        with exclusive(settings, name) as is_ours:
-            if not is_ours:
-                pause = 1.0
-                continue
-            try:
+        began = time.monotonic()
+        try:
+            with exclusive(settings, name) as is_ours:
+                if not is_ours:
+                    pause = 1.0
+                    continue
                 loop = make()
                 try:
-                    while not stop.is_set():
-                        passed = loop.step()
-                        pause = 0.0
-                        if not passed:
-                            stop.wait(POLL_SECONDS)
+                    _turn(name, loop, stop)
                 finally:
                     loop.close()
-            except (HeadwaterError, OSError) as error:
-                log.warning("%s: %s", name, error)
-            except Exception:
-                log.exception("%s: an unexpected fault; it goes on", name)
-        pause = min(LONGEST_PAUSE, max(1.0, pause * 2))
+        except StoppedError:
+            return
+        except (HeadwaterError, OSError) as error:
+            log.warning("%s: %s", name, error)
+        except Exception:
+            log.exception("%s: an unexpected fault; it goes on", name)
+        pause = 1.0 if time.monotonic() - began > LONGEST_PAUSE else min(LONGEST_PAUSE, max(1.0, pause * 2))
 
 
-def _delivery(settings: Settings, config: Config, name: str, stop: threading.Event) -> Callable[[], Loop]:
-    def sleep(seconds: float) -> None:
-        if stop.wait(seconds):
-            raise _StoppedError("told to stop")
+def _turn(name: str, loop: Loop, stop: threading.Event) -> None:
+    """Step after step."""
+    pause = 0.0
+    while not stop.wait(pause):
+        try:
+            pause = 0.0 if loop.step() else POLL_SECONDS
+        except StoppedError:
+            return
+        except (HeadwaterError, OSError) as error:
+            if not loop.outlives_failures:
+                raise
+            log.warning("%s: %s", name, error)
+            pause = min(LONGEST_PAUSE, max(1.0, pause * 2))
+            if isinstance(error, AskedToWaitError):
+                pause = error.seconds
 
-    return lambda: Delivery(
-        settings, config, name, make_sender=lambda destination: Sender(name, destination.rate, sleep=sleep)
-    )
+
+def _wanted(settings: Settings, config: Config) -> dict[str, Any]:
+    """What each streaming destination's loop depends on, by name.
+
+    Raises:
+        ConfigError: one of them cannot take events.
+    """
+    wanted = {}
+    for name, destination in config.destinations.items():
+        if destination.stream is None:
+            continue
+        check(config, name)
+        names = set(destination.transformations)
+        chains = {source: getattr(found, "transformations", []) for source, found in config.sources.items()}
+        names.update(one for chain in chains.values() for one in chain)
+        files = fingerprint(settings.config_dir / "transformations") if names else {}
+        wanted[name] = (
+            destination,
+            config.platform.collector.duplicate_days,
+            {source: chain for source, chain in chains.items() if chain},
+            {one: (config.transformations.get(one), files.get(f"{one}.py")) for one in names},
+            {key: (planned.type, planned.event, planned.pii) for key, planned in config.tracking_plan.items()}
+            if destination.privacy
+            else None,
+        )
+    return wanted
 
 
-class _StoppedError(HeadwaterError):
-    """The worker was told to stop in the middle of a wait; what was not answered is sent again next time."""
+def _follow(settings: Settings, config: Config, wanted: dict[str, Any], running: dict[str, _Running]) -> None:
+    """End the loops whose config changed or is gone, and start those that are missing."""
+    ended = [name for name, loop in running.items() if wanted.get(name) != loop.decided]
+    _end([running.pop(name) for name in ended])
+    for name, decided in wanted.items():
+        if name not in running:
+            running[name] = _Running(settings, name, _delivery(settings, config, name), decided)
+
+
+def _end(loops: list[_Running]) -> None:
+    for loop in loops:
+        loop.stop.set()
+    until = time.monotonic() + PATIENCE_AT_END
+    for loop in loops:
+        loop.join(until)
+
+
+def _delivery(settings: Settings, config: Config, name: str) -> Callable[[threading.Event], Loop]:
+    def make(stop: threading.Event) -> Delivery:
+        def sleep(seconds: float) -> None:
+            if stop.wait(seconds):
+                raise StoppedError("told to stop")
+
+        return Delivery(settings, config, name, sleep=sleep)
+
+    return make

@@ -129,6 +129,8 @@ def test_the_shipped_streaming_destination_delivers_each_event_once(
     report = drain(settings, config, "email_events")
     assert (report.delivered, report.failed, report.filtered) == (3, 0, 1)
     (settings.log_dir / "readers" / "push-email_events.json").unlink()
+    for path in (settings.home / "push").glob("email_events.sqlite*"):
+        path.unlink()
     assert drain(settings, config, "email_events").delivered == 3
     stored = tools.rows("select message_id from written_email_events order by message_id")
     assert stored == [("m1",), ("m2",), ("m4",)]

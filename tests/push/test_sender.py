@@ -9,7 +9,8 @@ import pytest
 
 from headwater.errors import ConfigError, UnavailableError
 from headwater.push.destinations.base import Request
-from headwater.push.sender import LONGEST_WAIT, RequestRefusedError, Sender, TokenBucket, retry_after
+from headwater.push.pace import LONGEST_WAIT, AskedToWaitError, TokenBucket
+from headwater.push.sender import RequestRefusedError, Sender, retry_after
 from tests.tool_server import TOKEN, Failure, ToolServer
 
 
@@ -62,8 +63,9 @@ def test_waiting_as_told_is_no_failed_attempt_but_ends_at_the_longest_wait(tool:
         assert sender.send(request(tool)).status == 201
         assert clock.slept == [30.0] * 8
         tool.failures.extend([Failure(429, {"Retry-After": "30"})] * 100)
-        with pytest.raises(UnavailableError, match="tool did not take the request after 3 attempts: 429"):
+        with pytest.raises(AskedToWaitError, match="tool asks to wait 30 s: 429") as caught:
             sender.send(request(tool))
+    assert caught.value.seconds == 30
     assert sum(clock.slept[8:]) == pytest.approx(LONGEST_WAIT, rel=0.05)
 
 
@@ -72,8 +74,10 @@ def test_backing_off_grows(tool: ToolServer) -> None:
     tool.failures.extend([Failure(500)] * 4)
     with Sender("tool", 1000, clock=clock, sleep=clock.sleep) as sender:
         sender.send(request(tool))
-    assert [0.5 <= slept / expected <= 1.5 for slept, expected in zip(clock.slept, (0.2, 0.4, 0.8, 1.6), strict=True)]
-    assert len(clock.slept) == 4
+    assert [0 <= slept <= longest for slept, longest in zip(clock.slept, (0.2, 0.4, 0.8, 1.6), strict=True)] == [
+        True
+    ] * 4
+    assert len(set(clock.slept)) == 4
 
 
 def test_nobody_listening_is_one_sentence() -> None:

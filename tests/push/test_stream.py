@@ -10,18 +10,19 @@ import pytest
 from headwater.configuration import Config, Destination, Stream
 from headwater.errors import ConfigError, UnavailableError
 from headwater.push.progress import exclusive, load_progress
-from headwater.push.sender import Sender
-from headwater.push.stream import GIVE_UP_AFTER, Delivery, drain
+from headwater.push.stream import Delivery, drain
 from headwater.settings import Settings
+from headwater.storage.deliveries import Deliveries, delivery_path
 from tests.push.log_events import track, write_events
 from tests.tool_server import TOKEN, Failure, ToolServer
 
 
 def quick(settings: Settings, config: Config, **more) -> Delivery:
-    return Delivery(
-        settings, config, "events",
-        make_sender=lambda destination: Sender("events", destination.rate, sleep=lambda _: None), **more,
-    )  # fmt: skip
+    return Delivery(settings, config, "events", sleep=lambda _: None, **more)
+
+
+def store(settings: Settings, name: str = "events") -> Deliveries:
+    return Deliveries(delivery_path(settings, name), read_only=True)
 
 
 def test_what_the_filter_names_is_delivered_once_and_in_order(
@@ -57,10 +58,10 @@ def test_a_refused_event_is_kept_with_the_reason_and_the_rest_goes_on(
     write_events(settings.log_dir, *[track(number) for number in range(3)])
     report = drain(settings, config, "events")
     assert (report.delivered, report.failed) == (2, 1)
-    [letter] = (settings.home / "push" / "events.dead.ndjson").read_text().splitlines()
-    kept = json.loads(letter)
-    assert (kept["message_id"], kept["code"], kept["reason"]) == ("m1", "NO_CONTACT", "nobody by this id")
-    assert kept["event"]["messageId"] == "m1"
+    [letter] = store(settings).dead_letters()
+    assert (letter.message_id, letter.code, letter.answer) == ("m1", "NO_CONTACT", "nobody by this id")
+    assert letter.reason == "refused"
+    assert json.loads(letter.body)["messageId"] == "m1"
     assert drain(settings, config, "events").requests == 0
 
 
@@ -100,15 +101,17 @@ def test_after_three_days_of_failing_a_request_is_given_up_into_the_dead_letters
 ) -> None:
     write_events(settings.log_dir, track(1))
     tool.failures.extend([Failure(500)] * 10)
-    now = dt.datetime(2026, 1, 1)
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None) + dt.timedelta(seconds=5)
     delivery = quick(settings, config, now=lambda: now)
     with pytest.raises(UnavailableError):
         delivery.step()
-    now += GIVE_UP_AFTER
+    now += dt.timedelta(hours=72)
     assert delivery.step() == 1
     delivery.close()
     assert (delivery.progress.failed, delivery.progress.delivered) == (1, 0)
-    assert "told to fail" in (settings.home / "push" / "events.dead.ndjson").read_text()
+    [letter] = store(settings).dead_letters()
+    assert letter.reason == "gave up"
+    assert "told to fail" in letter.answer
 
 
 def test_batches_also_keep_to_the_limit_of_bytes(settings: Settings, config: Config, tool: ToolServer) -> None:

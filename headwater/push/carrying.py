@@ -1,0 +1,259 @@
+"""Carrying one batch of events to a tool until each has its outcome.
+
+Belongs here: several requests for one batch, splitting what was refused as a whole, repeating what may pass, resuming
+after a failure. Does not belong here: one request's patience (`sender`, `pace`), which events (`choosing`), storing
+outcomes (`stream`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from headwater.errors import UnavailableError
+from headwater.push.destinations.base import (
+    BatchRefusedError,
+    Call,
+    Direct,
+    EventDestination,
+    Outcome,
+    StreamEvent,
+)
+from headwater.push.pace import Pace
+from headwater.push.sender import RequestRefusedError, Sender
+
+NOT_DELIVERABLE = "not deliverable"
+_MOST_FOLLOW_UPS = 5
+_Part = tuple[int, str, str, int]
+_DEFECTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
+
+
+class Batch:
+    """Events on their way together, and what is known of each.
+
+    It outlives a failure: carried again, what was settled is not sent a second time.
+    """
+
+    def __init__(self, events: Sequence[StreamEvent]) -> None:
+        self.events = events
+        self.outcomes: list[Outcome | None] = [None] * len(events)
+        self.attempts = [0] * len(events)
+        # (event, method, url, how often before) of requests that the tool has answered for good
+        self._answered: dict[_Part, Outcome] = {}
+
+    def open(self) -> list[int]:
+        """The events that have no outcome yet."""
+        return [index for index, outcome in enumerate(self.outcomes) if outcome is None]
+
+    def settle(self, index: int, outcome: Outcome) -> None:
+        """The outcome of an event; the first stands."""
+        if self.outcomes[index] is None:
+            self.outcomes[index] = outcome
+
+
+class Carrier(Protocol):
+    """Carries batches to one destination."""
+
+    @property
+    def requests(self) -> int:
+        """Requests so far."""
+
+    def carry(self, batch: Batch, passed: Callable[[], None] = lambda: None) -> None:
+        """Until every event has its outcome. `passed` is called whenever some more have.
+
+        Raises:
+            UnavailableError, ConfigError: the tool does not take what is left.
+        """
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+def carrier(name: str, destination: EventDestination | Direct, sender: Callable[[], Sender], pace: Pace) -> Carrier:
+    """How a destination is reached. Only one of `sender` and `pace` is used."""
+    return DirectCarrier(name, destination, pace) if isinstance(destination, Direct) else (
+        HttpCarrier(destination, sender())
+    )  # fmt: skip
+
+
+class HttpCarrier:
+    """By HTTP requests."""
+
+    def __init__(self, destination: EventDestination, sender: Sender) -> None:
+        self._destination, self._sender = destination, sender
+
+    @property
+    def requests(self) -> int:
+        return self._sender.requests
+
+    def close(self) -> None:
+        self._sender.close()
+
+    def carry(self, batch: Batch, passed: Callable[[], None] = lambda: None) -> None:
+        words = ""
+        for attempt in range(1, self._sender.pace.attempts + 1):
+            words = self._pass(batch, batch.open(), passed) or words
+            left = len(batch.open())
+            if not left:
+                return
+            self._sender.pace.pause(attempt)
+        raise UnavailableError(f"{self._sender.name} does not take {left} of {len(batch.events)} events yet: {words}")
+
+    def _pass(self, batch: Batch, indexes: Sequence[int], passed: Callable[[], None]) -> str:
+        """Send what has no answer yet, once; answers what a tool said of those that may pass later."""
+        calls = self._calls(batch, indexes, passed)
+        left = Counter(indexes[place] for call in calls for place in call.events)
+        for index in indexes:
+            if calls and not left[index]:
+                batch.settle(
+                    index, Outcome(False, NOT_DELIVERABLE, "no request of this destination's class carries it")
+                )
+        said: dict[int, list[Outcome]] = {}
+        seen: Counter[tuple[int, str, str]] = Counter()
+        words = ""
+        for call in calls:
+            method, url = call.request.method, call.request.url
+            own = [indexes[place] for place in call.events]
+            parts: list[_Part] = []
+            for index in own:
+                parts.append((index, method, url, seen[index, method, url]))
+                seen[index, method, url] += 1
+            known = [batch._answered.get(part) for part in parts]
+            is_open = any(batch.outcomes[index] is None for index in own)
+            if is_open and any(outcome is None for outcome in known):
+                found = self._send(batch, call, own, passed)
+                if found is None:  # refused as a whole and split: each of its events was settled by itself
+                    known = [None] * len(own)
+                else:
+                    known = list(found)
+                    batch._answered.update(
+                        (part, outcome) for part, outcome in zip(parts, found, strict=True) if not outcome.is_transient
+                    )
+            for index, outcome in zip(own, known, strict=True):
+                if outcome is not None:
+                    said.setdefault(index, []).append(outcome)
+                    words = outcome.message if outcome.is_transient else words
+                left[index] -= 1
+                if not left[index]:
+                    _judge(batch, index, said.get(index, []))
+            passed()
+        return words
+
+    def _calls(self, batch: Batch, indexes: Sequence[int], passed: Callable[[], None]) -> list[Call]:
+        """The requests for these events; one that a class cannot put into a request is settled as that."""
+        try:
+            return self._destination.calls([batch.events[index] for index in indexes])
+        except _DEFECTS as error:
+            if len(indexes) == 1:
+                words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+                batch.settle(indexes[0], Outcome(False, NOT_DELIVERABLE, words))
+                return []
+        middle = len(indexes) // 2
+        self._pass(batch, indexes[:middle], passed)
+        self._pass(batch, indexes[middle:], passed)
+        return []
+
+    def _send(
+        self, batch: Batch, call: Call, own: Sequence[int], passed: Callable[[], None]
+    ) -> Sequence[Outcome] | None:
+        try:
+            return self._answer(batch, call, own)
+        except RequestRefusedError as refused:
+            if len(own) == 1:
+                return [Outcome(False, str(refused.answer.status), refused.answer.text or str(refused.answer.status))]
+        middle = len(own) // 2
+        self._pass(batch, own[:middle], passed)
+        self._pass(batch, own[middle:], passed)
+        return None
+
+    def _answer(self, batch: Batch, call: Call, own: Sequence[int]) -> Sequence[Outcome]:
+        before = self._sender.requests
+        try:
+            answer = self._sender.send(call.request, self._destination)
+            for _ in range(_MOST_FOLLOW_UPS):
+                following = self._destination.follow_up(call, answer)
+                if following is None:
+                    break
+                call = following
+                answer = self._sender.send(call.request, self._destination)
+        finally:
+            for index in own:
+                batch.attempts[index] += self._sender.requests - before
+        try:
+            outcomes = self._destination.call_outcomes(call, answer)
+        except _DEFECTS as error:
+            raise UnavailableError(
+                f"{self._sender.name} answered {answer.status} with something that cannot be read ({error!r}): "
+                f"{answer.text}"
+            ) from error
+        if len(outcomes) != len(own):
+            raise UnavailableError(f"{self._sender.name}: {len(outcomes)} outcomes for {len(own)} events.")
+        return outcomes
+
+
+class DirectCarrier:
+    """By a destination's own protocol."""
+
+    def __init__(self, name: str, destination: Direct, pace: Pace) -> None:
+        self._name, self._destination, self._pace = name, destination, pace
+        self._is_open = False
+
+    @property
+    def requests(self) -> int:
+        return self._pace.requests
+
+    def close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._destination.close()
+
+    def carry(self, batch: Batch, passed: Callable[[], None] = lambda: None) -> None:
+        for attempt in range(1, self._pace.attempts + 1):
+            try:
+                words = self._write(batch, batch.open(), passed)
+            except UnavailableError:
+                self.close()
+                if attempt == self._pace.attempts:
+                    raise
+            else:
+                if not batch.open():
+                    return
+            self._pace.pause(attempt)
+        raise UnavailableError(f"{self._name} does not take {len(batch.open())} events yet: {words}")
+
+    def _write(self, batch: Batch, indexes: Sequence[int], passed: Callable[[], None]) -> str:
+        self._pace.take()
+        if not self._is_open:
+            self._destination.open()
+            self._is_open = True
+        for index in indexes:
+            batch.attempts[index] += 1
+        try:
+            outcomes = self._destination.write([batch.events[index] for index in indexes])
+        except (BatchRefusedError, *_DEFECTS) as error:
+            if len(indexes) > 1:
+                middle = len(indexes) // 2
+                self._write(batch, indexes[:middle], passed)
+                return self._write(batch, indexes[middle:], passed)
+            is_ours = isinstance(error, BatchRefusedError)
+            outcomes = [Outcome(False, error.code, error.message) if is_ours else (  # type: ignore[union-attr]
+                Outcome(False, NOT_DELIVERABLE, f"{type(error).__name__}: {error}"))]  # fmt: skip
+        words = ""
+        for index, outcome in zip(indexes, outcomes, strict=True):
+            if outcome.is_transient:
+                words = outcome.message
+            else:
+                batch.settle(index, outcome)
+        passed()
+        return words
+
+
+def _judge(batch: Batch, index: int, said: Sequence[Outcome]) -> None:
+    """The one outcome of an event of which every request has been answered: refused by one is refused."""
+    refused = [outcome for outcome in said if not outcome.is_accepted]
+    final = [outcome for outcome in refused if not outcome.is_transient]
+    if final:
+        batch.settle(index, final[0])
+    elif said and not refused:
+        batch.settle(index, said[-1])
