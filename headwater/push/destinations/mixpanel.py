@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from headwater.configuration import Destination as DestinationConfig
-from headwater.errors import UnavailableError
+from headwater.errors import ConfigError, UnavailableError
 from headwater.push import mapping, spec
 from headwater.push.destinations.base import (
     Answer,
@@ -172,6 +172,7 @@ class Mixpanel(EventDestination):
 
         Raises:
             UnavailableError: the answer is not Mixpanel's, or its counts do not add up.
+            ConfigError: it does not know the token.
         """
         assert isinstance(call, PackedCall)
         body = answer.json
@@ -180,6 +181,8 @@ class Mixpanel(EventDestination):
             if said not in (0, 1):
                 raise UnavailableError(f"{self.base_url} answered {answer.status} with something else: {answer.text}")
             error = str(body.get("error") if isinstance(body, dict) else "") or "refused without a reason"
+            if not said and error.startswith("token"):
+                raise ConfigError(f"Mixpanel does not accept our token ({error}).", hint="See destinations/*.yaml.")
             return [Outcome(True, "200") if said else Outcome(False, "status 0", error)] * len(call.events)
         imported = body.get("num_records_imported") if isinstance(body, dict) else None
         if not isinstance(imported, int):
