@@ -6,7 +6,8 @@ of a step (`headwater.event`, `headwater.policy.transform`), reading the log, wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -30,6 +31,8 @@ class Envelope(Protocol):
     def verdict(self) -> str | None: ...
     @property
     def violations(self) -> list[tuple[str, str, str]] | None: ...
+    @property
+    def replayed_at(self) -> datetime | None: ...
     def received(self) -> Received:
         """What completes an event."""
 
@@ -123,6 +126,8 @@ class Pipeline:
             event = complete(_decode(record.payload), record.message_id, self._how)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             return Taken("unreadable", None, NOT_JSON, str(error)[:200])
+        if envelope.replayed_at:  # until then it was kept aside, and nobody could use it
+            event.known_at = max(event.known_at, envelope.replayed_at)
         if envelope.violations:
             _write_violations(event.payload, envelope.violations)
         if envelope.verdict == "drop":
@@ -162,11 +167,14 @@ def _again(event: Event, payload: dict[str, Any]) -> Event:
     )
 
 
+def violation_errors(violations: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:
+    """What the plan said, in RudderStack's shape."""
+    return [{"type": kind, "property": path, "message": message} for kind, path, message in violations]
+
+
 def _write_violations(payload: dict[str, Any], violations: list[tuple[str, str, str]]) -> None:
-    """RudderStack's place and shape for them: `context.violationErrors`."""
+    """RudderStack's place for them: `context.violationErrors`."""
     context = payload.get("context")
     if not isinstance(context, dict):
         context = payload["context"] = {}
-    context["violationErrors"] = [
-        {"type": kind, "property": path, "message": message} for kind, path, message in violations
-    ]
+    context["violationErrors"] = violation_errors(violations)

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from headwater.configuration import load_config
-from headwater.land import events as landing
-from headwater.land.events import EVENT_SCHEMA, EventsLanded, land_events, pending_segments
+from headwater.land import event_files
+from headwater.land.event_files import EVENTS
+from headwater.land.events import EventsLanded, land_events, pending_segments
 from headwater.settings import CHECKOUT, Settings, load_settings
 from headwater.storage.log import Envelope, LogLock, encode_envelope, frame
 from headwater.storage.log.record import MAGIC
@@ -65,7 +66,7 @@ def test_an_event_lands_with_every_promised_column(settings: Settings) -> None:
     (path,) = objects(settings)
     assert path == "events/received_date=2026-05-04/000000000001-0000000000001.parquet"
     table = pq.read_table(Path(settings.lake_url, path), partitioning=None)
-    assert table.schema.remove_metadata() == EVENT_SCHEMA
+    assert table.schema.remove_metadata() == EVENTS
     (row,) = table.to_pylist()
     payload = json.loads(row.pop("payload"))
     assert row == {
@@ -82,6 +83,9 @@ def test_an_event_lands_with_every_promised_column(settings: Settings) -> None:
         "known_at": EVENING,
         "route": "live",
         "row_number": 0,
+        "original": None,
+        "violations": None,
+        "replays": None,
     }
     assert payload["messageId"] == "m1"
     assert payload["userId"] == "17850"
@@ -113,7 +117,7 @@ def test_a_segment_that_crosses_midnight_lands_in_both_days(settings: Settings) 
 
 
 def test_rows_come_in_their_order_over_many_row_groups(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing, "ROWS_PER_GROUP", 7)
+    monkeypatch.setattr(event_files, "ROWS_PER_GROUP", 7)
     segment(settings, 1, *((LIVE, f"m{n}", page()) for n in range(50)))
     land(settings)
     (path,) = objects(settings)

@@ -30,7 +30,8 @@ class Envelope(Struct, array_like=True, frozen=True):
 
     `received_at` is UTC; `type` is set when the route named it; `reason` and `detail` only for route `quarantine`.
     `violations` are (kind, path, message) of the tracking plan, `verdict` is `drop` when the plan says so; `replays`
-    is the quarantined row that was put through again; `came_by` is the route that a quarantined event had.
+    is the quarantined row that was put through again, `replayed_at` when; `came_by` is the route that a quarantined
+    event had.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Envelope(Struct, array_like=True, frozen=True):
     violations: list[tuple[str, str, str]] | None = None
     replays: str | None = None
     came_by: Route | None = None
+    replayed_at: datetime | None = None
 
     def received(self) -> Received:
         """The part of it that completes an event."""
