@@ -1,12 +1,12 @@
-"""How fast events come in: import, single requests, landing, loading; against what disk and parser allow.
+"""How fast files come in: import, landing, loading; against what disk and parser allow.
 
 Belongs here: these measures. Does not belong here: the printing of all benchmarks together (`benchmarks.__main__`
-calls `measures`). Run by itself: `python -m benchmarks.collector [EVENTS]`.
+calls `measures`). Run by itself: `python -m benchmarks.collector [EVENTS]`. Live traffic is
+`benchmarks.collector_live`'s.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -52,7 +52,6 @@ def measures(events: int = EVENTS) -> list[dict[str, Any]]:
             begun = time.perf_counter()
             import_events(settings, config, data.parent)
             imported = events / (time.perf_counter() - begun)
-            single, p99 = asyncio.run(_single_requests(settings, seconds=3.0))
         begun = time.perf_counter()
         landed = land_events(settings, config).events
         landing = landed / (time.perf_counter() - begun)
@@ -65,8 +64,6 @@ def measures(events: int = EVENTS) -> list[dict[str, Any]]:
     return [
         row("collector_start", "seconds", "lower", started, None, "until /health answers"),
         row("collector_import", "events/s", "higher", imported, disk, f"{note}; limit: write and fsync of the bytes"),
-        row("collector_single_requests", "requests/s", "higher", single, None, "32 clients in one process, one event"),
-        row("collector_single_p99", "ms", "lower", p99, None, "the clients' own time included"),
         row("load_events", "events/s", "higher", loading, None, "raw.events and one table an event"),
         row("import_to_warehouse", "events/s", "higher", whole, disk, "import, landing and loading in turn"),
         row("land_events", "events/s", "higher", landing, parser, f"{note}; limit: decode and encode alone"),
@@ -137,28 +134,6 @@ def _collector(settings: Settings) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait()
-
-
-async def _single_requests(settings: Settings, seconds: float) -> tuple[float, float]:
-    """Requests a second and the 99th percentile of their time in ms, over bare sockets: an HTTP library's client
-    would be slower than the collector."""
-    body = _event(1)
-    head = f"POST /v1/track HTTP/1.1\r\nHost: x\r\nX-Write-Key: wk_web_demo\r\nContent-Length: {len(body)}\r\n\r\n"
-    request = head.encode() + body
-    until = time.perf_counter() + seconds
-    times: list[float] = []
-
-    async def client() -> None:
-        reader, writer = await asyncio.open_connection(settings.host, settings.collector_port)
-        while (begun := time.perf_counter()) < until:
-            writer.write(request)
-            answer = await reader.readuntil(b"}")
-            assert answer.startswith(b"HTTP/1.1 200"), answer
-            times.append(time.perf_counter() - begun)
-        writer.close()
-
-    await asyncio.gather(*(client() for _ in range(32)))
-    return len(times) / seconds, sorted(times)[int(len(times) * 0.99)] * 1000
 
 
 def _disk_limit(data: Path) -> float:

@@ -119,7 +119,7 @@ class Collector:
         if path == "/health":
             return await self._health()
         if path == "/metrics":
-            text = await asyncio.to_thread(self.metrics.text, self._log.directory, self._disk)
+            text = await asyncio.to_thread(self.metrics.text, self._log, self._disk)
             return Answer(200, text.encode(), {}, "text/plain; version=0.0.4; charset=utf-8")
         if path == "/version":
             return Answer(200, _encode({"name": "headwater", "version": __version__}))
@@ -268,14 +268,10 @@ class Collector:
         """
         if not accepted.records:
             return
-        size = sum(map(len, accepted.records))
-        self.metrics.waiting_bytes += size
         try:
             await self._log.append(accepted.records)
         except UnavailableError as error:
             raise RefusedError(503, "log_unavailable", str(error), headers=_RETRY_AFTER) from error
-        finally:
-            self.metrics.waiting_bytes -= size
         self.metrics.count(source, accepted)
         bucket = self.rules.buckets.get(source)
         if bucket is not None:

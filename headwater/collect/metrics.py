@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from headwater.collect.judge import Accepted
-from headwater.storage.log import Disk, LogReader, segments
+from headwater.storage.log import Disk, LogReader, LogWriter, segments
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _MOST_SERIES = 500
@@ -52,7 +52,6 @@ class Metrics:
     def __init__(self) -> None:
         self.events: Counter[tuple[str, str, str]] = Counter()
         self.requests: Counter[tuple[str, int]] = Counter()
-        self.waiting_bytes = 0
         self._slots = [0] * (len(BOUNDS) + 1)
         self._seconds = 0.0
 
@@ -85,8 +84,8 @@ class Metrics:
             key = (source, outcome, "other")
         self.events[key] += number
 
-    def text(self, log_dir: Path, disk: CountingDisk | None = None) -> str:
-        """All of them in Prometheus' text format; `log_dir` is looked at for the readers' lag."""
+    def text(self, log: LogWriter, disk: CountingDisk | None = None) -> str:
+        """All of them in Prometheus' text format; the log's folder is looked at for the readers' lag."""
         lines = _family(
             "headwater_collector_events_total",
             "counter",
@@ -101,7 +100,7 @@ class Metrics:
         )
         lines += self._histogram()
         lines += _family(
-            "headwater_collector_waiting_bytes", "gauge", "Bytes not yet on disk.", [({}, self.waiting_bytes)]
+            "headwater_collector_waiting_bytes", "gauge", "Bytes not yet on disk.", [({}, log.waiting_bytes)]
         )
         if disk is not None:
             for name, help_text, value in (
@@ -111,7 +110,7 @@ class Metrics:
                 ("log_failures_total", "Writes and fsyncs that failed.", disk.failures),
             ):
                 lines += _family(f"headwater_collector_{name}", "counter", help_text, [({}, value)])
-        lag = sorted(log_lag(log_dir).items())
+        lag = sorted(log_lag(log.directory).items())
         lines += _family(
             "headwater_log_lag_bytes",
             "gauge",
