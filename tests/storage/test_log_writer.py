@@ -6,13 +6,14 @@ import asyncio
 import errno
 import os
 import shutil
+import threading
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from headwater.errors import BusyError, UnavailableError
-from headwater.storage.log import Disk, Envelope, LogReader, LogWriter, encode_envelope, frame, recover, segments
+from headwater.storage.log import Disk, Envelope, LogReader, LogWriter, encode_envelope, frame, segments
 from headwater.storage.log.record import MAGIC
 
 ENVELOPE = encode_envelope(Envelope("web", "live", datetime(2026, 5, 4, 12)))
@@ -226,61 +227,63 @@ def test_more_than_may_wait_is_refused(tmp_path: Path) -> None:
     assert keys(tmp_path) == ["small"]
 
 
-class _Remembering(Disk):
-    """Remembers how much of each file has surely reached the disk, as a power cut would find it."""
-
-    def __init__(self) -> None:
-        self.synced: dict[int, int] = {}
-
-    def sync(self, handle: int) -> None:
-        super().sync(handle)
-        self.synced[os.fstat(handle).st_ino] = os.fstat(handle).st_size
-
-
-class _Forgetting(_Remembering):
-    """A writer without its fsync."""
-
-    def sync(self, handle: int) -> None:
-        self.synced.setdefault(os.fstat(handle).st_ino, len(MAGIC))
-
-
-def _lost_by_a_power_cut(directory: Path, disk: _Remembering) -> set[str]:
-    """Append from many tasks, cut the power in the middle of it, and say which acknowledged records are gone."""
-    acknowledged: set[str] = set()
-    left: set[str] = set()
-
-    async def send(log: LogWriter, worker: int) -> None:
-        for n in range(30):
-            await log.append([record(f"{worker}-{n}")])
-            acknowledged.add(f"{worker}-{n}")
+def test_each_user_s_records_stay_in_the_order_in_which_they_were_given(tmp_path: Path) -> None:
+    async def user(log: LogWriter, name: str) -> None:
+        for n in range(0, 30, 3):
+            await log.append([record(f"{name}-{n + i}") for i in range(3)])
 
     async def run() -> None:
-        log = LogWriter(directory / "log", disk=disk, segment_bytes=8_000)
+        log = LogWriter(tmp_path, segment_bytes=5000)
         log.open()
-        senders = asyncio.gather(*(send(log, worker) for worker in range(10)))
-        while len(acknowledged) < 100:
-            await asyncio.sleep(0)
-        known, sizes = set(acknowledged), dict(disk.synced)
-        after_cut = directory / "after"
-        after_cut.mkdir()
-        for segment in segments(directory / "log"):
-            size = sizes.get(segment.path.stat().st_ino)
-            if size is not None:
-                copy = after_cut / f"{segment.name}.open"
-                shutil.copyfile(segment.path, copy)
-                os.truncate(copy, size)
-        recover(after_cut)
-        left.update(known - set(keys(after_cut)))
-        await senders
+        await asyncio.gather(*(user(log, f"u{n}") for n in range(20)))
+        # not awaited one by one: given in order, kept in order
+        await asyncio.gather(*(log.append([record(f"hasty-{n}")]) for n in range(30)))
         await log.close()
 
     asyncio.run(run())
-    return left
+    found = keys(tmp_path)
+    for name in [*(f"u{n}" for n in range(20)), "hasty"]:
+        assert [key for key in found if key.startswith(f"{name}-")] == [f"{name}-{n}" for n in range(30)]
 
 
-def test_a_power_cut_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    assert _lost_by_a_power_cut(tmp_path, _Remembering()) == set()
+def test_a_slow_disk_is_told_to_the_senders_and_never_costs_more_memory(tmp_path: Path) -> None:
+    class Slow(Disk):
+        may_sync = threading.Event()
 
+        def sync(self, handle: int) -> None:
+            self.may_sync.wait()
+            super().sync(handle)
 
-def test_without_the_fsync_a_power_cut_would_lose_acknowledged_records(tmp_path: Path) -> None:
-    assert _lost_by_a_power_cut(tmp_path, _Forgetting())
+    disk = Slow()
+    disk.may_sync.set()
+    taken: list[str] = []
+    refused: list[str] = []
+
+    async def send(log: LogWriter, key: str) -> None:
+        try:
+            await log.append([record(key, 1000)])
+            taken.append(key)
+        except UnavailableError as error:
+            assert "cannot keep up" in str(error)
+            refused.append(key)
+
+    async def run() -> None:
+        log = LogWriter(tmp_path, disk=disk, pending_bytes=50_000)
+        log.open()
+        disk.may_sync.clear()
+        senders = []
+        for n in range(500):
+            senders.append(asyncio.create_task(send(log, f"m{n}")))
+            await asyncio.sleep(0)
+            assert log.waiting_bytes <= 50_000
+        assert len(refused) > 400
+        disk.may_sync.set()
+        await asyncio.gather(*senders)
+        assert log.waiting_bytes == 0
+        await send(log, "after")
+        await log.close()
+
+    asyncio.run(run())
+    assert "after" in taken
+    assert keys(tmp_path) == taken
+    assert len(taken) + len(refused) == 501
