@@ -70,13 +70,6 @@ class Carrier(Protocol):
         """Give the connection back."""
 
 
-def carrier(name: str, destination: EventDestination | Direct, sender: Callable[[], Sender], pace: Pace) -> Carrier:
-    """How a destination is reached. Only one of `sender` and `pace` is used."""
-    return DirectCarrier(name, destination, pace) if isinstance(destination, Direct) else (
-        HttpCarrier(destination, sender())
-    )  # fmt: skip
-
-
 class HttpCarrier:
     """By HTTP requests."""
 

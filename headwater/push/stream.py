@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,7 +22,7 @@ import msgspec
 
 from headwater.configuration import Config
 from headwater.errors import ConfigError, UnavailableError
-from headwater.push.carrying import NOT_DELIVERABLE, Batch, Carrier, carrier
+from headwater.push.carrying import NOT_DELIVERABLE, Batch, Carrier, DirectCarrier, HttpCarrier
 from headwater.push.choosing import Chooser, Item
 from headwater.push.destinations import open_destination
 from headwater.push.destinations.base import Direct, EventDestination, Outcome
@@ -43,6 +43,7 @@ _READ_BYTES = 4 * 1024 * 1024
 _PIECE = 500
 _SWITCH_SECONDS = 0.5
 _SAVE_SECONDS = 1.0
+TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Delivery:
         config: Config,
         name: str,
         *,
-        timeout: float = 30.0,
+        timeout: float = TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = utc_now,
@@ -114,14 +115,7 @@ class Delivery:
         self.duplicates = timedelta(days=config.platform.collector.duplicate_days)
         self.store = Deliveries(delivery_path(settings, name))
         self.chooser = Chooser(settings, config, name, destination)
-        self.carrier: Carrier = carrier(
-            name,
-            destination,
-            lambda: Sender(
-                name, destination.rate, timeout=timeout, auth=authenticator(name, destination), clock=clock, sleep=sleep
-            ),
-            Pace(destination.rate, clock=clock, sleep=sleep),
-        )
+        self.carrier = open_carrier(name, destination, timeout=timeout, clock=clock, sleep=sleep)
         self.reader = LogReader(settings.log_dir, f"push-{name}")
         # a home from before there were delivery stores has its place in the reader's file
         self.reader.position = self.store.position() or self.reader.committed
@@ -178,33 +172,14 @@ class Delivery:
     def _deliver(self, stretch: _Stretch) -> None:
         """Carry the next batch of the chosen events, and store what became of them and of all before the next one."""
         if stretch.batch is None:
-            stretch.batched, stretch.batch_end = self._next_batch(stretch)
+            left = stretch.items[stretch.committed :]
+            stretch.batched, count = next(batches(left, self.batch_size, self.batch_bytes, self.destination.type))
+            stretch.batch_end = stretch.committed + count
             stretch.batch = Batch([item.event for item in stretch.batched if item.event])
         if stretch.batched:
             self._carry(stretch, stretch.batch)
         self._commit(stretch, stretch.batch_end)
         stretch.batch = None
-
-    def _next_batch(self, stretch: _Stretch) -> tuple[list[Item], int]:
-        """Events for one batch: at most `batch_size` and, but for a single one, at most `batch_bytes` of JSON; and the
-        index of the first item behind them."""
-        batched: list[Item] = []
-        held = 0
-        for index in range(stretch.committed, len(stretch.items)):
-            item = stretch.items[index]
-            if item.event is None:
-                continue
-            length = len(bytes(item.event.body)) + 1
-            if batched and (len(batched) == self.batch_size or held + length > self.batch_bytes):
-                return batched, index
-            if length > self.batch_bytes:
-                words = f"{length} bytes of JSON; {self.destination.type} takes {self.batch_bytes}"
-                item.settle(Outcome(False, "too large", words), NOT_DELIVERABLE)
-                item.event = None
-                continue
-            batched.append(item)
-            held += length
-        return batched, len(stretch.items)
 
     def _carry(self, stretch: _Stretch, batch: Batch) -> None:
         requests = self.carrier.requests
@@ -214,14 +189,14 @@ class Delivery:
             self.progress.failing_since = self.progress.failing_since or self.now()
             self.progress.last_error = str(error)
             if not self._give_up(stretch, batch, error):
-                self._settle(stretch, batch)
+                settle(stretch.batched, batch)
                 raise
         else:
             self.progress.failing_since, self.progress.last_error = None, ""
         finally:
             self.progress.requests += self.carrier.requests - requests
             self._save()
-        self._settle(stretch, batch)
+        settle(stretch.batched, batch)
 
     def _give_up(self, stretch: _Stretch, batch: Batch, error: Exception) -> bool:
         """Give up the events that have waited too long; whether the batch has nothing more to wait for."""
@@ -237,16 +212,9 @@ class Delivery:
         """Store the outcomes of a batch's first events as soon as they are known, when more are still on their way."""
         if not batch.open():
             return
-        self._settle(stretch, batch)
+        settle(stretch.batched, batch)
         waiting = next(n for n, item in enumerate(stretch.items[stretch.committed :]) if item.event and not item.status)
         self._commit(stretch, stretch.committed + waiting)
-
-    def _settle(self, stretch: _Stretch, batch: Batch) -> None:
-        for item, outcome, attempts in zip(stretch.batched, batch.outcomes, batch.attempts, strict=True):
-            item.attempts = attempts
-            if outcome is not None and item.status is None:
-                kinds = (GAVE_UP, NOT_DELIVERABLE)
-                item.settle(outcome, outcome.code if outcome.code in kinds else REFUSED)
 
     def _commit(self, stretch: _Stretch, until: int) -> None:
         items = stretch.items[stretch.committed : until]
@@ -302,6 +270,53 @@ class Delivery:
             self.reader.commit(place)
             self.reader.position = here
             self._saved_at = self._clock()
+
+
+def batches(items: Sequence[Item], size: int, size_bytes: int, kind: str) -> Iterator[tuple[list[Item], int]]:
+    """The events to be sent, in batches of at most `size` and `size_bytes` of JSON; with each, the index of the first
+    item behind it. One that is larger by itself is refused here. Nothing to send at the end is an empty batch."""
+    batched: list[Item] = []
+    held = 0
+    for index, item in enumerate(items):
+        if item.event is None:
+            continue
+        length = len(bytes(item.event.body)) + 1
+        if length > size_bytes:
+            words = f"{length} bytes of JSON; {kind} takes {size_bytes}"
+            item.event = None
+            item.settle(Outcome(False, "too large", words), NOT_DELIVERABLE)
+            continue
+        if batched and (len(batched) == size or held + length > size_bytes):
+            yield batched, index
+            batched, held = [], 0
+        batched.append(item)
+        held += length
+    yield batched, len(items)
+
+
+def settle(items: Sequence[Item], batch: Batch) -> None:
+    """Write what is known of a batch's events into their items."""
+    for item, outcome, attempts in zip(items, batch.outcomes, batch.attempts, strict=True):
+        item.attempts = attempts
+        if outcome is not None and item.status is None:
+            item.settle(outcome, outcome.code if outcome.code in (GAVE_UP, NOT_DELIVERABLE) else REFUSED)
+
+
+def open_carrier(
+    name: str,
+    destination: EventDestination | Direct,
+    *,
+    timeout: float = TIMEOUT,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Carrier:
+    """What brings batches to a destination."""
+    if isinstance(destination, Direct):
+        return DirectCarrier(name, destination, Pace(destination.rate, clock=clock, sleep=sleep))
+    auth = authenticator(name, destination)
+    return HttpCarrier(
+        destination, Sender(name, destination.rate, timeout=timeout, auth=auth, clock=clock, sleep=sleep)
+    )
 
 
 def check(config: Config, name: str) -> EventDestination | Direct:
