@@ -128,8 +128,8 @@ class Destination(ABC):
 
     Class attributes are the capabilities: `type` is its name in YAML, `integrations_name` the one in a message's
     `integrations`, `Settings` the shape of `settings:` in YAML, `objects` what syncs may write, `streaming` how events
-    go out (`None`: they do not), `rate_per_second` the requests a second that the tool allows, `credentials_in`
-    where its API wants the credentials (they stand nowhere else).
+    go out (`None`: they do not), `rate_per_second` the requests a second that the tool allows, `token_in`
+    where its API wants the token (it stands nowhere else).
 
     Args:
         config: `destinations/<name>.yaml`.
@@ -144,7 +144,7 @@ class Destination(ABC):
     objects: ClassVar[dict[str, SyncObject]] = {}
     streaming: ClassVar[Streaming | None] = None
     rate_per_second: ClassVar[float] = 10.0
-    credentials_in: ClassVar[Literal["header", "body", "query", "url"]] = "header"
+    token_in: ClassVar[Literal["header", "body", "query", "url"]] = "header"  # noqa: S105
 
     def __init__(self, config: DestinationConfig) -> None:
         self.config = config
