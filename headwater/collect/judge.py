@@ -203,7 +203,7 @@ def events(items: Iterable[Any], origin: Origin, judge: Judge, *, skip_blank: bo
             head = _head(payload)
             if not payload.isascii():
                 payload.decode()
-            if b"\\ud" in payload or b"\\uD" in payload:
+            if b"\\" in payload and (b"\\ud" in payload or b"\\uD" in payload):
                 _whole(payload)  # what the decoder passes over may be half of a surrogate pair
         except msgspec.ValidationError as error:
             # the decoder stops at the first wrong type, so what follows may not even be JSON
