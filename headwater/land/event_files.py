@@ -40,7 +40,9 @@ QUARANTINE = _columns(
     backfill=pa.bool_(),
 )
 DROPPED = _columns(
-    *("reason", "source", "message_id", "type", "event", "received_at", "payload", "replays"), received_at=_TIME
+    *("reason", "source", "message_id", "type", "event", "received_at", "payload", "replays", "replayed_at"),
+    received_at=_TIME,
+    replayed_at=_TIME,
 )
 _plain = attrgetter(*EVENTS.names[: EVENTS.names.index("payload")])
 _encode = msgspec.json.Encoder().encode

@@ -155,6 +155,7 @@ class _Landing:
                     "received_at": event.received_at,
                     "payload": payload,
                     "replays": envelope.replays,
+                    "replayed_at": envelope.replayed_at,
                 }
             )
             return

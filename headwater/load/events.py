@@ -23,6 +23,7 @@ _COLUMNS = (
     "source, message_id, type, event, user_id, anonymous_id, timestamp, original_timestamp, sent_at, received_at, "
     "known_at, route, payload, row_number"
 )
+_NEWER = ("original", "violations", "replays")  # columns that objects of an older version lack
 
 # First the winners, from the key columns alone; only then the wide rows, streamed past the winners without a sort.
 # The group's keys are few and the existing ones many: DuckDB hashes the few and streams the many past them, so that
@@ -48,10 +49,11 @@ anti join raw.events as existing
 
 _INSERT = f"""
 insert into raw.events by name
-select {_COLUMNS.replace("payload", "payload::json as payload")}, $keys[position] as lake_object
-from read_parquet($uris, filename = true, file_row_number = true)
+select {_COLUMNS.replace("payload", "payload::json as payload")}, {{newer}}, $keys[position] as lake_object
+from read_parquet($uris, filename = true, file_row_number = true, union_by_name = true)
 join _winners using (filename, file_row_number)
 """
+_DESCRIBE = "describe from read_parquet($uris, union_by_name = true)"
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ def _load_group(con: DuckDBPyConnection, lake: Lake, group: list[ledger.Measured
         try:
             uris = [lake.uri(key) for key in keys]
             con.execute(_WINNERS, {"uris": uris})
-            inserted = con.execute(_INSERT, {"uris": uris, "keys": keys}).fetchone()
+            given = {row[0] for row in con.execute(_DESCRIBE, {"uris": uris}).fetchall()}
+            newer = ", ".join(name if name in given else f"null::text as {name}" for name in _NEWER)
+            inserted = con.execute(_INSERT.format(newer=newer), {"uris": uris, "keys": keys}).fetchone()
         except duckdb.Error as error:
             names = keys[0] if len(keys) == 1 else f"{keys[0]} … {keys[-1]}"
             raise ledger.failure(f"Events of {names} cannot be loaded", error) from error

@@ -16,7 +16,7 @@ from headwater.storage.lake import open_lake
 from orchestration.instance import end_dead_runs
 from orchestration.platform import config, settings
 
-INGEST = dg.AssetSelection.assets(["lake", "events"], ["raw", "events"], ["raw", "quarantine"]) | (
+INGEST = dg.AssetSelection.assets(["lake", "events"], ["raw", "events"], ["raw", "dropped"], ["raw", "quarantine"]) | (
     dg.AssetSelection.key_prefixes("events") | dg.AssetSelection.groups("match")
 )
 TRANSCRIPTS = dg.AssetSelection.assets(["lake", "conversations"], ["raw", "conversations"])

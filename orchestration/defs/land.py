@@ -29,13 +29,14 @@ LOG = dg.AssetSpec(
     owners=[SOURCE_OWNER],
 )
 def lake_events(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-    """One Parquet object a sealed log segment and day of receipt; rejected input under quarantine/."""
+    """One Parquet object a sealed log segment and day of receipt; rejected input under quarantine/, dropped/."""
     report = land_events(platform.settings, platform.config)
     counts = landed(context, platform.lake(), ["lake", "events"], "events/", report.events)
     return dg.MaterializeResult(
         metadata={
             **counts,
             "quarantined": report.quarantined,
+            "dropped": report.dropped,
             "objects": report.objects,
             "segments": report.segments,
             "segments_removed": report.removed,

@@ -6,6 +6,7 @@ import dagster as dg
 
 from headwater.configuration import ConversationSource, CsvSource, PlannedEvent, RestSource
 from headwater.load.conversations import load_conversations
+from headwater.load.dropped import load_dropped
 from headwater.load.event_shape.names import table_name
 from headwater.load.event_tables import load_event_tables
 from headwater.load.events import load_events
@@ -66,7 +67,11 @@ def raw_events(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult
         for table, owner, description in [
             *((table, SOURCE_OWNER, f"RudderStack-shaped: {text}") for table, text in BASE_TABLES.items()),
             *(
-                (table_name(planned.event), planned.owner, f"One row a «{planned.event}». {planned.description}")
+                (
+                    table_name(planned.event),
+                    planned.owner or SOURCE_OWNER,
+                    f"One row a «{planned.event}». {planned.description}",
+                )
                 for planned in planned_tracks()
             ),
         ]
@@ -166,8 +171,27 @@ def _conversation_assets() -> dg.AssetsDefinition:
     return raw_conversations
 
 
+@dg.asset(
+    key=["raw", "dropped"],
+    deps=[["lake", "events"]],
+    group_name="load",
+    kinds=KINDS,
+    owners=[SOURCE_OWNER],
+    pool=POOL,
+)
+def raw_dropped(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
+    """Events that the tracking plan or a source's transformation dropped, each with its reason."""
+    with warehouse.get_connection() as connection:
+        report = load_dropped(connection, platform.lake())
+        count = count_rows(connection, "raw.dropped")
+    return dg.MaterializeResult(
+        metadata=rows(count, added=report.rows, reasons=dg.MetadataValue.json(report.by_reason))
+    )
+
+
 def _quarantine_asset() -> dg.AssetsDefinition:
-    landed: list[dg.CoercibleToAssetKey] = [["lake", "events"]]
+    # what was put through again, and is therefore no longer waiting, is known from the events and the dropped ones
+    landed: list[dg.CoercibleToAssetKey] = [["lake", "events"], ["raw", "events"], ["raw", "dropped"]]
     for name, source in config().sources.items():
         if isinstance(source, RestSource | CsvSource):
             landed += [["lake", f"{name}__{table}"] for table in source.tables]
@@ -185,12 +209,14 @@ def _quarantine_asset() -> dg.AssetsDefinition:
     )
     def raw_quarantine(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.get_connection() as connection:
-            load_quarantine(connection, platform.lake())
+            report = load_quarantine(connection, platform.lake())
             reasons = connection.execute(
                 "select reason, count(*) from raw.quarantine group by 1 order by 2 desc, 1 limit 20"
             ).fetchall()
             count = count_rows(connection, "raw.quarantine")
-        return dg.MaterializeResult(metadata=rows(count, reasons=dg.MetadataValue.json(dict(reasons))))
+        return dg.MaterializeResult(
+            metadata=rows(count, replayed=report.replayed, reasons=dg.MetadataValue.json(dict(reasons)))
+        )
 
     return raw_quarantine
 
@@ -218,7 +244,7 @@ def _absent(filled: set[str]) -> list[dg.AssetSpec]:
 @dg.definitions
 def load() -> dg.Definitions:
     """The tables of the log, of every configured source, and what stays empty without one."""
-    assets: list[dg.AssetsDefinition] = [raw_events, event_tables, _quarantine_asset()]
+    assets: list[dg.AssetsDefinition] = [raw_events, event_tables, raw_dropped, _quarantine_asset()]
     for name, source in config().sources.items():
         if isinstance(source, RestSource | CsvSource):
             assets.append(_source_assets(name, source))

@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from headwater.errors import DataError
 from headwater.load import ledger
+from headwater.load.dropped import load_dropped
 from headwater.load.event_tables import load_event_tables
 from headwater.load.events import EventsLoaded, load_events
 from headwater.load.quarantine import load_quarantine
@@ -198,3 +200,48 @@ def test_a_load_killed_at_any_point_and_run_again_gives_the_same_tables(
         assert con.execute("select target, count(*) from raw.loaded_objects group by 1 order by 1").fetchall() == [
             ("events", 3), ("raw.events", 3)
         ]  # fmt: skip
+
+
+def test_an_event_that_was_put_through_again_marks_its_quarantined_row(con, lake: Lake, tmp_path: Path) -> None:
+    for number, key in enumerate(["q1", "q2", "q3"]):
+        file = tmp_path / f"{key}.parquet"
+        values = f"'plan: rule' as reason, 'web' as source, '{{' as payload, '{key}' as quarantine_id"
+        con.execute(f"copy (select {values}) to '{file}' (format parquet)")
+        lake.put(f"quarantine/events/2026010{number + 1}T000000Z-abc.parquet", file)
+    land(lake, 1, [track("m1", "Order")])
+    load_events(con, lake)
+    con.execute("update raw.events set replays = 'q1'")
+    con.execute("insert into raw.dropped (replays, replayed_at) values ('q2', timestamp '2026-02-01')")
+
+    assert load_quarantine(con, lake).replayed == 2
+    assert load_quarantine(con, lake).replayed == 0
+    assert con.execute("select quarantine_id, replayed_at from raw.quarantine order by 1").fetchall() == [
+        ("q1", datetime(2026, 1, 1, 12)), ("q2", datetime(2026, 2, 1)), ("q3", None),
+    ]  # fmt: skip
+
+
+def test_objects_without_the_newer_columns_load_beside_those_that_have_them(con, lake: Lake, tmp_path: Path) -> None:
+    old = land(lake, 1, [track("m1", "Order")])
+    file = tmp_path / "new.parquet"
+    con.execute(
+        f"copy (select * replace ('m2' as message_id), '{{}}' as original, '[]' as violations, 'q1' as replays "
+        f"from read_parquet('{lake.uri(old)}')) to '{file}' (format parquet)"
+    )
+    lake.put(old.replace("00000001-", "00000002-"), file)
+    assert load_events(con, lake).rows_new == 2
+    assert con.execute("select message_id, original, violations, replays from raw.events order by 1").fetchall() == [
+        ("m1", None, None, None), ("m2", "{}", "[]", "q1"),
+    ]  # fmt: skip
+
+
+def test_what_was_dropped_is_loaded_once(con, lake: Lake, tmp_path: Path) -> None:
+    for number in range(2):
+        file = tmp_path / f"{number}.parquet"
+        con.execute(
+            "copy (select 'plan: rule' as reason, 'web' as source, unnest(['m1', 'm2', 'm2']) as message_id, "
+            f"'{{}}' as payload) to '{file}' (format parquet)"
+        )
+        lake.put(f"dropped/events/0000000{number}-abc.parquet", file)
+    assert load_dropped(con, lake).by_reason == {"plan: rule": 2}
+    assert load_dropped(con, lake).rows == 0
+    assert con.execute("select message_id from raw.dropped order by 1").fetchall() == [("m1",), ("m2",)]

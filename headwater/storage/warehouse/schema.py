@@ -22,7 +22,7 @@ from headwater.settings import CHECKOUT
 
 SCHEMAS = ("raw", "events", "identity", "staging", "intermediate", "marts", "audiences", "ml", "push")
 # Long texts that are written once and read whole: a third of the size, and faster to write than what DuckDB picks.
-COMPRESSION = {("raw.events", "payload"): "zstd"}
+COMPRESSION = {("raw.events", "payload"): "zstd", ("raw.events", "original"): "zstd"}
 SOURCES = CHECKOUT / "dbt_project" / "models" / "staging" / "_sources.yml"
 
 
