@@ -92,7 +92,7 @@ class Amplitude(EventDestination):
     type = "amplitude"
     integrations_name = "Amplitude"
     Settings: ClassVar[Any] = Settings
-    token_in: ClassVar[str] = "body"  # noqa: S105
+    token_in = "body"  # noqa: S105
     streaming = Streaming(batch_size=EVENTS, batch_bytes=REQUEST_BYTES)
     rate_per_second = 10.0
 

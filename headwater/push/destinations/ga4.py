@@ -127,7 +127,7 @@ class Ga4(EventDestination):
     type = "ga4"
     integrations_name = "Google Analytics 4"
     Settings: ClassVar[Any] = Settings
-    token_in: ClassVar[str] = "query"  # noqa: S105
+    token_in = "query"  # noqa: S105
     streaming = Streaming(batch_size=100, batch_bytes=BYTES_IN_REQUEST)
     rate_per_second = 50.0
 

@@ -104,7 +104,7 @@ class Mixpanel(EventDestination):
     type = "mixpanel"
     integrations_name = "Mixpanel"
     Settings: ClassVar[Any] = Settings
-    token_in: ClassVar[str] = "body"  # noqa: S105
+    token_in = "body"  # noqa: S105
     streaming = Streaming(batch_size=RECORDS, batch_bytes=REQUEST_BYTES)
     rate_per_second = 20.0
 
