@@ -21,6 +21,8 @@ _LIBRARIES = (
     {"name": "analytics-kotlin", "version": "1.19.2"},
 )
 _SOURCES = ("web", "mobile")
+# a test build of the app is out there and marks its product views; drawn from the messageId, so that it draws no luck
+_TEST_BUILD = ("00",)
 _REFERRERS = {
     "google_cpc": "https://www.google.com/",
     "google_organic": "https://www.google.com/",
@@ -138,6 +140,8 @@ class Visit:
             context = {**context, "page": page}
             if kind == "page":
                 properties = {**page, **(properties or {})}
+        if device.kind == 1 and event == "Product Viewed" and body["messageId"][:2] in _TEST_BUILD:
+            properties = {**(properties or {}), "debug": True}
         if properties is not None:
             body["properties"] = properties
         if traits is not None:
