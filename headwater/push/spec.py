@@ -73,6 +73,17 @@ def person(payload: Payload, name: str) -> Any:
     return first(payload, *(f"properties.{key}" for key in dict.fromkeys((name, snake))))
 
 
+def trait(payload: Payload, *names: str) -> Any:
+    """The first of these traits of the person that is neither absent nor empty; a dotted name (`address.city`) goes
+    into nested traits."""
+    known = traits(payload)
+    for name in names:
+        found = at_path(known, name) if "." in name else person(payload, name)
+        if found not in (None, ""):
+            return found
+    return None
+
+
 def email(payload: Payload) -> str | None:
     """The person's e-mail address as sent (a userId that is an address counts)."""
     found = person(payload, "email")

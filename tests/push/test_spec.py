@@ -69,3 +69,10 @@ def test_an_event_of_numbers_for_ids_and_no_objects_where_objects_belong_is_stil
     assert (spec.user_id(payload), spec.properties(payload), spec.traits(payload)) == ("17850", {}, {})
     assert spec.happened_at(payload).year == 2026
     assert spec.event_name(payload) == "X"
+
+
+def test_a_trait_is_found_by_any_of_its_names() -> None:
+    payload = {"traits": {"address": {"city": "Porto"}, "zip": ""}, "context": {"traits": {"postal_code": "4400"}}}
+    assert spec.trait(payload, "city", "address.city") == "Porto"
+    assert spec.trait(payload, "zip", "postalCode") == "4400"
+    assert spec.trait(payload, "address.city.name", "state") is None

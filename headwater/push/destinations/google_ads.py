@@ -237,7 +237,7 @@ class GoogleAds(EventDestination):
         }
         digests = {field: hashing.google(field, value) for field, value in values.items()}
         found: list[dict[str, Any]] = [{field: digest} for field, digest in digests.items() if digest]
-        address = {field: hashing.google(field, _trait(payload, names)) for field, names in ADDRESS.items()}
+        address = {field: hashing.google(field, spec.trait(payload, *names)) for field, names in ADDRESS.items()}
         if all(address[field] for field in ADDRESS_NEEDS):
             found.append({"addressInfo": {field: value for field, value in address.items() if value}})
         return found
@@ -273,15 +273,6 @@ def _given(payload: Mapping[str, Any], category: str) -> bool | None:
         listed = spec.at_path(payload, f"context.consentManagement.{name}")
         if isinstance(listed, list) and category in listed:
             return means
-    return None
-
-
-def _trait(payload: Mapping[str, Any], names: Sequence[str]) -> Any:
-    known = spec.traits(payload)
-    for name in names:
-        found = spec.at_path(known, name) if "." in name else spec.person(payload, name)
-        if found not in (None, ""):
-            return found
     return None
 
 

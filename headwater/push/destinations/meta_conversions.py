@@ -213,7 +213,7 @@ class MetaConversions(EventDestination):
         }
 
     def _person(self, payload: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-        values = {field: _trait(payload, names) for field, names in PERSON.items()}
+        values = {field: spec.trait(payload, *names) for field, names in PERSON.items()}
         values["em"] = spec.email(payload) or values["em"]
         values["ph"] = hashing.international(values["ph"], self.settings.calling_code)
         found: dict[str, Any] = {
@@ -255,16 +255,6 @@ class MetaConversions(EventDestination):
                 found[field] = mapping.text(text)
         own = self.settings.property_names.items()
         return found | {theirs: known[ours] for ours, theirs in own if known.get(ours) is not None}
-
-
-def _trait(payload: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """The first of these traits that is known; a dotted name goes into `address`."""
-    known = spec.traits(payload)
-    for name in names:
-        found = spec.at_path(known, name) if "." in name else spec.person(payload, name)
-        if found not in (None, ""):
-            return found
-    return None
 
 
 def _content(product: Mapping[str, Any]) -> dict[str, Any] | None:
