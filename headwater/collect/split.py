@@ -39,7 +39,7 @@ def split_batch(body: bytes) -> tuple[list[bytes], dict[str, object]] | None:
             spans = _elements(text, at + 1)
             if spans is None:
                 return None
-            items = [text[a:b].encode("utf-8", "surrogateescape") for a, b in spans[0]]
+            items = [text[a:b].rstrip(" \t\r\n").encode("utf-8", "surrogateescape") for a, b in spans[0]]
             at = spans[1]
         else:
             end = _value_end(text, at)
