@@ -15,11 +15,20 @@ from sandbox.standins.base import Standin
 from sandbox.standins.braze import Braze
 from sandbox.standins.ga4 import Ga4
 from sandbox.standins.google_ads import GoogleAds
+from sandbox.standins.hubspot import HubSpot
 from sandbox.standins.memory import Memory
 from sandbox.standins.meta_conversions import MetaConversions
 from sandbox.standins.mixpanel import Mixpanel
 
-STANDINS: tuple[type[Standin], ...] = (Amplitude, Braze, Ga4, GoogleAds, MetaConversions, Mixpanel)
+STANDINS: tuple[type[Standin], ...] = (
+    Amplitude,
+    Braze,
+    Ga4,
+    GoogleAds,
+    HubSpot,
+    MetaConversions,
+    Mixpanel,
+)
 """Every stand-in, alphabetical. A new one is a file here and a line in this list."""
 
 
