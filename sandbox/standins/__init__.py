@@ -16,19 +16,12 @@ from sandbox.standins.braze import Braze
 from sandbox.standins.ga4 import Ga4
 from sandbox.standins.google_ads import GoogleAds
 from sandbox.standins.hubspot import HubSpot
+from sandbox.standins.klaviyo import Klaviyo
 from sandbox.standins.memory import Memory
 from sandbox.standins.meta_conversions import MetaConversions
 from sandbox.standins.mixpanel import Mixpanel
 
-STANDINS: tuple[type[Standin], ...] = (
-    Amplitude,
-    Braze,
-    Ga4,
-    GoogleAds,
-    HubSpot,
-    MetaConversions,
-    Mixpanel,
-)
+STANDINS: tuple[type[Standin], ...] = (Amplitude, Braze, Ga4, GoogleAds, HubSpot, Klaviyo, MetaConversions, Mixpanel)
 """Every stand-in, alphabetical. A new one is a file here and a line in this list."""
 
 

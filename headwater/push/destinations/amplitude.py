@@ -120,6 +120,11 @@ class Amplitude(EventDestination):
                 return f"{name} «{value}» is shorter than {least} characters (settings.min_id_length)"
         return ""
 
+    def tool_event(self, payload: Mapping[str, Any]) -> str:
+        """The event type there."""
+        special = {"identify": "$identify", "group": "$groupidentify"}.get(str(payload.get("type")))
+        return special or mapping.tool_event(payload, EVENT_NAMES, self.settings)
+
     def calls(self, events: Sequence[StreamEvent]) -> list[Call]:
         listed = Listed()
         for index, event in enumerate(events):
@@ -199,7 +204,7 @@ class Amplitude(EventDestination):
             ]  # fmt: skip
         own = {
             **base,
-            "event_type": mapping.tool_event(payload, EVENT_NAMES, self.settings),
+            "event_type": self.tool_event(payload),
             "insert_id": event.message_id,
             "event_properties": self._properties(payload),
         }

@@ -100,6 +100,26 @@ class Braze(EventDestination):
             return "no userId or anonymousId"
         return "" if kind in ("identify", "alias") or mapping.time_of(payload) else "no timestamp"
 
+    def tool_event(self, payload: Mapping[str, Any]) -> str:
+        """The event's name there; attributes, purchases and merges in brackets, since they are no events."""
+        kind = payload.get("type")
+        if kind in ("identify", "alias"):
+            return "(attributes)" if kind == "identify" else "(identify)"
+        known = mapping.key(spec.event_name(payload)) if kind == "track" else ""
+        if self.settings.orders == "recommended" and known in RECOMMENDED:
+            return self.settings.event_names.get(spec.event_name(payload)) or RECOMMENDED[known]
+        if self._is_purchase(payload):
+            return "(purchase)"
+        return mapping.tool_event(payload, EVENT_NAMES, self.settings)
+
+    def _is_purchase(self, payload: spec.Payload) -> bool:
+        return (
+            self.settings.orders == "purchases"
+            and payload.get("type") == "track"
+            and mapping.key(spec.event_name(payload)) == "order completed"
+            and bool(spec.products(payload))
+        )
+
     def calls(self, events: Sequence[StreamEvent]) -> list[Call]:
         joined, objects = Listed(), Listed()
         for index, event in enumerate(events):
@@ -170,20 +190,19 @@ class Braze(EventDestination):
         known = mapping.key(spec.event_name(payload))
         products = spec.products(payload)
         if kind == "track" and self.settings.orders == "recommended" and known in RECOMMENDED:
-            name = self.settings.event_names.get(spec.event_name(payload)) or RECOMMENDED[known]
-            yield "events", {**who, "name": name, **when, "properties": self._recommended(payload, known, products)}
-        elif kind == "track" and self.settings.orders == "purchases" and known == "order completed" and products:
+            given = self._recommended(payload, known, products)
+            yield "events", {**who, "name": self.tool_event(payload), **when, "properties": given}
+        elif self._is_purchase(payload):
             for product in products:
                 for purchase in self._purchases(payload, product):
                     yield "purchases", {**who, **when, **purchase}
         else:
-            name = mapping.tool_event(payload, EVENT_NAMES, self.settings)
             given = mapping.renamed(spec.properties(payload), {}, self.settings)
             if kind in ("page", "screen"):
                 place = spec.at_path(payload, "context.page") if kind == "page" else None
                 given = {**(place if isinstance(place, Mapping) else {}), **given}
                 given |= {"name": payload["name"]} if payload.get("name") else {}
-            yield "events", {**who, "name": name, **when, "properties": given}
+            yield "events", {**who, "name": self.tool_event(payload), **when, "properties": given}
 
     def _who(self, payload: spec.Payload) -> dict[str, Any]:
         user = spec.user_id(payload)

@@ -149,6 +149,12 @@ class Ga4(EventDestination):
             return "happened more than 72 hours before it was received: GA4 takes no older events"
         return ""
 
+    def tool_event(self, payload: Mapping[str, Any]) -> str:
+        """GA4's name: `purchase` for `Order Completed`."""
+        if payload.get("type") == "identify":
+            return event_name(self.settings.identify_event or "identify")
+        return event_name(mapping.tool_event(payload, EVENT_NAMES, self.settings))
+
     def calls(self, events: Sequence[StreamEvent]) -> list[Call]:
         clients: dict[bytes, tuple[dict[str, Any], list[int], list[dict[str, Any]]]] = {}
         for index, event in enumerate(events):
@@ -194,11 +200,8 @@ class Ga4(EventDestination):
         return who
 
     def _event(self, payload: spec.Payload) -> dict[str, Any]:
-        if payload.get("type") == "identify":
-            name = self.settings.identify_event
-        else:
-            name = mapping.tool_event(payload, EVENT_NAMES, self.settings)
-        event: dict[str, Any] = {"name": event_name(name)}
+        name = self.tool_event(payload)
+        event: dict[str, Any] = {"name": name}
         at = mapping.time_of(payload)
         if at:
             event["timestamp_micros"] = mapping.since_epoch(at, timedelta(microseconds=1))

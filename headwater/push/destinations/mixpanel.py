@@ -131,13 +131,22 @@ class Mixpanel(EventDestination):
             return "an alias without previousId"
         return "" if mapping.time_of(payload) else "no timestamp"
 
+    def tool_event(self, payload: Mapping[str, Any]) -> str:
+        """The event's name there; profiles and groups in brackets, since they are no events."""
+        kind = payload.get("type")
+        if kind == "identify":
+            return "$identify" if _links(payload) else "(profile update)"
+        if kind == "alias":
+            return "$identify"
+        return "(group update)" if kind == "group" else mapping.tool_event(payload, EVENT_NAMES, self.settings)[:255]
+
     def calls(self, events: Sequence[StreamEvent]) -> list[Call]:
         records, people, groups = Listed(), Listed(), Listed()
         for index, event in enumerate(events):
             payload = event.payload
             kind = payload.get("type")
             if kind == "identify":
-                links = bool(spec.user_id(payload) and spec.anonymous_id(payload))
+                links = _links(payload)
                 if links:
                     records.add(index, self._record(event, "$identify", self._link(payload, "anonymousId")))
                 known = profile(spec.traits(payload))
@@ -153,8 +162,7 @@ class Mixpanel(EventDestination):
                 })  # fmt: skip
                 people.add(index, self._update(payload, {"$union": {self.settings.group_key: [group]}}))
             else:
-                name = mapping.tool_event(payload, EVENT_NAMES, self.settings)
-                records.add(index, self._record(event, name, self._properties(payload)))
+                records.add(index, self._record(event, self.tool_event(payload), self._properties(payload)))
         project = f"&project_id={self.settings.project_id}" if self.settings.project_id else ""
         return [
             *self._packed(f"/import?strict=1{project}", "import", records),
@@ -225,7 +233,7 @@ class Mixpanel(EventDestination):
         if self.settings.id_merge == "simplified":
             ids = {"$device_id": spec.anonymous_id(event.payload), "$user_id": spec.user_id(event.payload)}
             fixed |= {key: value for key, value in ids.items() if value}
-        return {"event": name[:255], "properties": {**fixed, **{k: v for k, v in properties.items() if k not in fixed}}}
+        return {"event": name, "properties": {**fixed, **{k: v for k, v in properties.items() if k not in fixed}}}
 
     def _link(self, payload: spec.Payload, field: str) -> dict[str, Any]:
         """What joins a device (or an old id) to the user."""
@@ -249,6 +257,11 @@ class Mixpanel(EventDestination):
         # «0» keeps Mixpanel from taking our server's address for the person's place
         ip = spec.at_path(payload, "context.ip") or "0"
         return {"$token": self.config.token, "$distinct_id": self._who(payload), "$ip": ip, **change}
+
+
+def _links(payload: spec.Payload) -> bool:
+    """Whether it ties a device to a user."""
+    return bool(spec.user_id(payload) and spec.anonymous_id(payload))
 
 
 def insert_id(message_id: str) -> str:
