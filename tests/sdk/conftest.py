@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from headwater.configuration import load_config
 from headwater.settings import CHECKOUT, load_settings
 from tests.collect.conftest import CollectorProcess, free_port
 from tests.sdk import npm
+from tests.sdk.browser import launched
 from tests.sdk.front import Front
 from tests.sdk.journey import Journey
 
@@ -38,3 +40,10 @@ def npm_cache(pytestconfig: pytest.Config) -> Path:
 def node_modules(npm_cache: Path) -> Path:
     """The packages of `node/package.json`."""
     return npm.installed("node", npm_cache)
+
+
+@pytest.fixture(scope="module")
+def browser(npm_cache: Path) -> Iterator[Browser]:
+    """A headless Chromium, or a skip that says why there is none."""
+    with launched(npm_cache) as found:
+        yield found
