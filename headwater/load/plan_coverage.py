@@ -18,6 +18,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from headwater.configuration import Config, PlannedEvent, Stream
+from headwater.errors import DataError
 from headwater.policy.plan import Checker
 from headwater.storage.warehouse import replace_table
 
@@ -37,13 +38,15 @@ COLUMNS = {
     "destinations": "json",
 }
 Status = Literal["planned_and_seen", "planned_never_seen", "seen_unplanned"]
+# why a destination's own settings keep an event from it
+_BY_SETTINGS = {"routes", "sources", "types", "events", "off"}
 # types whose events one planned entry without a name covers
 _NAMELESS = ("identify", "group", "alias")
 _NAME = """coalesce(case when type = 'track' then event
                        when type in ('page', 'screen') then json_extract_string(payload, '$.name') end, '')"""
 _SEEN = f"""
     select type, {_NAME} as name, count(*), min(timestamp), max(timestamp),
-           count(*) filter (contains(cast(payload as varchar), '"violationErrors":[{{'))
+           count(*) filter (violations is not null)
     from raw.events group by all
 """
 _RECORDED = f"select {{part}} from raw.events where type = ? and {_NAME} = ? order by timestamp desc limit ?"
@@ -96,8 +99,18 @@ class Covered:
 
 
 def seen_events(con: DuckDBPyConnection) -> list[SeenEvent]:
-    """What arrived and went on, by type and name; aliases are left out, which no plan speaks of."""
-    rows = con.execute(_SEEN).fetchall()
+    """What arrived and went on, by type and name; aliases are left out, which no plan speaks of.
+
+    Raises:
+        DataError: the warehouse is of a version that did not know of violations yet.
+    """
+    try:
+        rows = con.execute(_SEEN).fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise DataError(
+            "This warehouse was written by an older version, before events had violations.",
+            hint="The next load (`make run`) brings it up to date.",
+        ) from error
     return sorted((SeenEvent(*row) for row in rows if row[0] != "alias"), key=lambda seen: (seen.type, seen.event))
 
 
@@ -206,18 +219,20 @@ def _at_destinations(
 
 
 def _at(stream: Stream, is_enabled: bool, kind: str, name: str, outcomes: list[tuple[str, str, int]]) -> AtDestination:
-    count = {
-        status: sum(n for found, _, n in outcomes if found == status)
-        for status in ("delivered", "rejected", "filtered")
-    }
-    reasons = sorted({reason for status, reason, n in outcomes if status in ("rejected", "filtered") and n and reason})
+    delivered = sum(n for status, _, n in outcomes if status == "delivered")
+    rejected = sum(n for status, _, n in outcomes if status == "rejected")
+    kept = [(reason, n) for status, reason, n in outcomes if status == "filtered"]
+    withheld = sum(n for reason, n in kept if reason in _BY_SETTINGS)
+    filtered = sum(n for reason, n in kept if reason not in _BY_SETTINGS)
     is_wanted = (not stream.types or kind in stream.types) and (
         kind != "track" or not stream.events or name in stream.events
     )
-    if count["delivered"]:
-        state: Literal["receives", "withheld", "filtered", "nothing yet"] = "receives"
-    elif not is_wanted or not is_enabled:
+    state: Literal["receives", "withheld", "filtered", "nothing yet"] = "nothing yet"
+    if delivered:
+        state = "receives"
+    elif rejected or filtered:
+        state = "filtered"
+    elif withheld or not is_wanted or not is_enabled:
         state = "withheld"
-    else:
-        state = "filtered" if count["filtered"] + count["rejected"] else "nothing yet"
-    return AtDestination(state, count["delivered"], count["rejected"], count["filtered"], reasons)
+    why = {reason for status, reason, n in outcomes if status in ("rejected", "filtered") and n and reason}
+    return AtDestination(state, delivered, rejected, filtered, sorted(why - _BY_SETTINGS))
