@@ -20,6 +20,8 @@ class Limits(Struct, forbid_unknown_fields=True):
         event_bytes, event_depth: of one event: its bytes, and how deep its JSON may be nested.
         request_bytes, request_events: of one request, unpacked.
         incoming_bytes: all bodies that are on their way at a time.
+        header_seconds: how long a client may take to send a request's head, and a connection may be idle; more than
+            the minute for which load balancers keep one. A change needs a restart.
         body_seconds: how long a client may take to send a body.
         events_per_second: for each source, on average (0: no limit).
         burst_events: for each source, how many may come at once (0: those of one second).
@@ -29,7 +31,8 @@ class Limits(Struct, forbid_unknown_fields=True):
     event_depth: int = 200
     request_bytes: int = 4 * 1024 * 1024
     request_events: int = 10_000
-    incoming_bytes: int = 128 * 1024 * 1024
+    incoming_bytes: int = 64 * 1024 * 1024
+    header_seconds: float = 65
     body_seconds: float = 30
     events_per_second: float = 0
     burst_events: int = 0
@@ -280,6 +283,7 @@ class Destination(Struct, forbid_unknown_fields=True):
         integrations_name: how senders call it in a message's `integrations` (default: the class's).
         transformations: files of `transformations/`, in order; see `headwater.policy.transform`.
         is_enabled: what is delivered before anybody switches it live.
+        counts_url: where the tool reports what it has, as `[{"day", "event", "count"}]`, for `marts.reconciliation`.
     """
 
     type: str
@@ -294,6 +298,7 @@ class Destination(Struct, forbid_unknown_fields=True):
     privacy: Privacy | None = None
     is_enabled: bool = True
     rate_per_second: float | None = None
+    counts_url: str = ""
     owner: str = ""
     description: str = ""
 

@@ -13,6 +13,7 @@ from headwater.configuration import ConversationSource, RestSource
 from headwater.land.events import pending_segments
 from headwater.land.files import pending_files
 from headwater.storage.lake import open_lake
+from orchestration.defs.deliveries import TABLES
 from orchestration.instance import end_dead_runs
 from orchestration.platform import config, settings
 
@@ -20,7 +21,10 @@ INGEST = dg.AssetSelection.assets(["lake", "events"], ["raw", "events"], ["raw",
     dg.AssetSelection.key_prefixes("events") | dg.AssetSelection.groups("match")
 )
 TRANSCRIPTS = dg.AssetSelection.assets(["lake", "conversations"], ["raw", "conversations"])
-ACTIVATION = dg.AssetSelection.groups("model", "push", "serve")
+DELIVERIES = dg.AssetSelection.assets(["lake", "deliveries"], ["lake", "destination_counts"]) | (
+    dg.AssetSelection.assets(*(["raw", table] for table in TABLES))
+)
+ACTIVATION = dg.AssetSelection.groups("model", "push", "serve") | DELIVERIES
 TRAINING = dg.AssetSelection.groups("predict")
 RUNNING = dg.DefaultSensorStatus.RUNNING
 RETRY_SECONDS = 60

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from headwater.configuration import Destination, Sync
+from headwater.errors import HeadwaterError
 from headwater.push.online import push_profiles
 from headwater.push.stream import drain
 from headwater.push.sync import run_sync
@@ -45,10 +46,18 @@ def _stream_asset(name: str, destination: Destination) -> dg.AssetsDefinition:
         kinds={"python", destination.type},
         owners=[destination.owner or SOURCE_OWNER],
         description=destination.description or f"Events delivered to {name} as they arrive.",
+        check_specs=[dg.AssetCheckSpec("takes_events", ["push", name], description="The tool takes what it is sent.")],
     )
     def streamed(platform: Platform) -> dg.MaterializeResult:
-        report = drain(platform.settings, platform.config, name)
-        return dg.MaterializeResult(metadata=rows(report.delivered, failed=report.failed, filtered=report.filtered))
+        # A tool that is down is told by its check and holds up nobody: its events wait in the log.
+        try:
+            report = drain(platform.settings, platform.config, name)
+        except HeadwaterError as error:
+            check = dg.AssetCheckResult(passed=False, check_name="takes_events", metadata={"reason": str(error)})
+            return dg.MaterializeResult(metadata={"reason": str(error)}, check_results=[check])
+        check = dg.AssetCheckResult(passed=True, check_name="takes_events", metadata={"requests": report.requests})
+        counts = rows(report.delivered, failed=report.failed, filtered=report.filtered)
+        return dg.MaterializeResult(metadata=counts, check_results=[check])
 
     return streamed
 

@@ -210,6 +210,15 @@ class Deliveries:
         ]
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything asked inside is of one moment, whatever is delivered meanwhile."""
+        self._con.execute("begin")
+        try:
+            yield
+        finally:
+            self._con.execute("rollback")
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
             self._con.execute("begin immediate")

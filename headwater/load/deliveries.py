@@ -1,0 +1,111 @@
+"""What arrived and what became of it at each destination, from the lake into `raw`.
+
+Belongs here: `raw.deliveries`, `raw.delivery_counts`, `raw.delivery_places`, `raw.destination_counts` and
+`raw.arrivals`, which counts every event of the log by what the lander made of it. Does not belong here: comparing
+them: `marts.reconciliation` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import msgspec
+from duckdb import DuckDBPyConnection
+
+from headwater.load import ledger
+from headwater.storage.lake import Lake
+from headwater.storage.warehouse import transaction
+
+PLACE = "headwater.place"
+ARRIVED = {"events/": "accepted", "quarantine/events/": "quarantined", "dropped/events/": "dropped"}
+_NAME = "case when type = 'track' then coalesce(event, '') else '' end"
+
+
+@dataclass(frozen=True)
+class DeliveriesLoaded:
+    """Rows that were new."""
+
+    deliveries: int
+    arrivals: int
+
+
+def load_deliveries(con: DuckDBPyConnection, lake: Lake) -> DeliveriesLoaded:
+    """Load everything of the lake that tells of deliveries and is not loaded yet.
+
+    Raises:
+        DataError: an object cannot be read; those before it are loaded.
+    """
+    lake.configure(con)
+    arrivals = sum(_load_arrivals(con, lake, prefix, status) for prefix, status in ARRIVED.items())
+    rows = _append(con, lake, "deliveries/", "raw.deliveries")
+    _renew(con, lake, "delivery_counts/", "raw.delivery_counts")
+    _renew(con, lake, "destination_counts/", "raw.destination_counts")
+    return DeliveriesLoaded(rows, arrivals)
+
+
+def _load_arrivals(con: DuckDBPyConnection, lake: Lake, prefix: str, status: str) -> int:
+    """Events by log segment, day and name. An object of the lake is named after its segment; those kept aside carry a
+    digest behind it."""
+    target, total = f"raw.arrivals:{status}", 0
+    for key in ledger.waiting(con, lake, prefix, target):
+        name = key.rsplit("/", 1)[1].removesuffix(".parquet")
+        segment = name if status == "accepted" else name.rsplit("-", 1)[0]
+        uri = lake.uri(key)
+        try:
+            given = {row[0] for row in con.execute("describe from read_parquet(?)", [uri]).fetchall()}
+            columns = ", ".join(
+                f"{column if column in given else 'null'}::text as {column}" for column in ("type", "event")
+            )
+            with transaction(con):
+                found = con.execute(
+                    f"""insert into raw.arrivals by name
+                    with landed as (select source, received_at, {columns} from read_parquet(?))
+                    select ? as lake_object, ? as segment, ? as status, coalesce(source, '') as source,
+                           coalesce(type, '') as type, {_NAME} as event, received_at::date as received_date,
+                           count(*) as events
+                    from landed group by all returning events""",
+                    [uri, key, segment, status],
+                ).fetchall()
+                ledger.record(con, target, [(key, sum(row[0] for row in found))])
+        except duckdb.Error as error:
+            raise ledger.failure(f"{key} cannot be counted", error) from error
+        total += sum(row[0] for row in found)
+    return total
+
+
+def _append(con: DuckDBPyConnection, lake: Lake, prefix: str, target: str) -> int:
+    keys = ledger.waiting(con, lake, prefix, target)
+    measured = ledger.measure(con, lake, keys)
+    for group in ledger.groups(measured):
+        try:
+            with transaction(con):
+                uris = [lake.uri(item.key) for item in group]
+                con.execute(f"insert into {target} by name from read_parquet(?)", [uris])
+                ledger.record(con, target, [(item.key, item.rows) for item in group])
+        except duckdb.Error as error:
+            raise ledger.failure(f"{group[0].key} cannot be loaded", error) from error
+    return sum(item.rows for item in measured)
+
+
+def _renew(con: DuckDBPyConnection, lake: Lake, prefix: str, target: str) -> None:
+    """Each destination's latest picture takes the place of the one before."""
+    latest: dict[str, list[str]] = {}
+    for key in ledger.waiting(con, lake, prefix, target):
+        latest.setdefault(key.split("/")[1], []).append(key)
+    for destination, keys in latest.items():
+        try:
+            with transaction(con):
+                con.execute(f"delete from {target} where destination = ?", [destination])
+                con.execute(f"insert into {target} by name from read_parquet(?)", [lake.uri(keys[-1])])
+                told = ledger.metadata(con, lake, keys[-1:], PLACE).get(keys[-1])
+                if told:
+                    place = msgspec.json.decode(told)
+                    con.execute("delete from raw.delivery_places where destination = ?", [destination])
+                    con.execute(
+                        "insert into raw.delivery_places (destination, segment, is_whole) values (?, ?, ?)",
+                        [destination, place["segment"], place["is_whole"]],
+                    )
+                ledger.record(con, target, [(key, 0) for key in keys])
+        except duckdb.Error as error:
+            raise ledger.failure(f"{keys[-1]} cannot be loaded", error) from error
