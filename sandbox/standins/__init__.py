@@ -20,8 +20,19 @@ from sandbox.standins.klaviyo import Klaviyo
 from sandbox.standins.memory import Memory
 from sandbox.standins.meta_conversions import MetaConversions
 from sandbox.standins.mixpanel import Mixpanel
+from sandbox.standins.salesforce import Salesforce
 
-STANDINS: tuple[type[Standin], ...] = (Amplitude, Braze, Ga4, GoogleAds, HubSpot, Klaviyo, MetaConversions, Mixpanel)
+STANDINS: tuple[type[Standin], ...] = (
+    Amplitude,
+    Braze,
+    Ga4,
+    GoogleAds,
+    HubSpot,
+    Klaviyo,
+    MetaConversions,
+    Mixpanel,
+    Salesforce,
+)
 """Every stand-in, alphabetical. A new one is a file here and a line in this list."""
 
 
