@@ -1,6 +1,6 @@
 """One HTTP request before its events are looked at: who sends it, and its body unpacked within bounds.
 
-Belongs here: write keys, tokens, body limits, gzip, the client's address. Does not belong here: events, the log,
+Belongs here: write keys, body limits, gzip, the client's address. Does not belong here: events, the log,
 routing.
 """
 
@@ -9,15 +9,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import hmac
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
-
-from headwater.configuration import AdminToken
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -130,24 +127,6 @@ def client_address(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> 
     if forwarded and address in ("127.0.0.1", "::1", None):
         return forwarded.decode("latin-1").split(",")[0].strip() or address
     return address
-
-
-def require_scope(tokens: Iterable[AdminToken], headers: Mapping[bytes, bytes], scope: str) -> None:
-    """Let only the bearer of an admin token with this scope pass.
-
-    Raises:
-        RefusedError: 401 without a known token, 403 when it lacks the scope.
-    """
-    given = headers.get(b"authorization", b"")
-    token = given[7:].strip() if given[:7].lower() == b"bearer " else b""
-    # every token is compared, so that the time taken tells nothing
-    found = [one for one in tokens if one.token and hmac.compare_digest(one.token.encode(), token)]
-    if not found:
-        raise RefusedError(
-            401, "unknown_token", "The admin token is missing or unknown.", headers={"WWW-Authenticate": "Bearer"}
-        )
-    if not any(scope in one.scopes for one in found):
-        raise RefusedError(403, "scope_missing", f"The token lacks the scope «{scope}».")
 
 
 async def read_body(

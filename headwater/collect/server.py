@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 from collections.abc import Callable
 
@@ -22,9 +23,8 @@ from headwater.settings import Settings
 from headwater.storage.log import LogWriter
 from headwater.storage.port import require_free_port
 
-HEADER_SECONDS = 10
 MOST_CONNECTIONS = 2048
-_HEADER_BYTES = 128 * 1024
+_HEADER_BYTES = 32 * 1024
 
 
 def serve(settings: Settings, config: Config) -> None:
@@ -50,6 +50,7 @@ async def _serve(settings: Settings, config: Config) -> None:
     from granian.http import HTTP1Settings
     from granian.server.embed import Server
 
+    _allow_connections()
     rules = Rules.from_config(config)
     disk = CountingDisk()
     log = LogWriter(settings.log_dir, disk=disk)
@@ -73,7 +74,9 @@ async def _serve(settings: Settings, config: Config) -> None:
         log_enabled=False,
         # a client that sends its head slowly, or nothing at all, is cut off
         http1_settings=HTTP1Settings(
-            header_read_timeout=HEADER_SECONDS * 1000, keep_alive=True, max_buffer_size=_HEADER_BYTES
+            header_read_timeout=int(rules.limits.header_seconds * 1000),
+            keep_alive=True,
+            max_buffer_size=_HEADER_BYTES,
         ),
     )
     logging.getLogger("_granian").setLevel(logging.ERROR)
@@ -87,3 +90,12 @@ async def _serve(settings: Settings, config: Config) -> None:
     finally:
         watching.cancel()
         await log.close()
+
+
+def _allow_connections() -> None:
+    """Raise the limit of open files as far as it may be; each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
