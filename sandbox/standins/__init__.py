@@ -13,6 +13,7 @@ from starlette.routing import Route
 from sandbox.standins.amplitude import Amplitude
 from sandbox.standins.base import Standin
 from sandbox.standins.braze import Braze
+from sandbox.standins.customerio import CustomerIo
 from sandbox.standins.ga4 import Ga4
 from sandbox.standins.google_ads import GoogleAds
 from sandbox.standins.hubspot import HubSpot
@@ -25,6 +26,7 @@ from sandbox.standins.salesforce import Salesforce
 STANDINS: tuple[type[Standin], ...] = (
     Amplitude,
     Braze,
+    CustomerIo,
     Ga4,
     GoogleAds,
     HubSpot,
