@@ -87,7 +87,7 @@ class Origin:
     """Where a request's events come from; the `Envelope`'s fields. `file` and `line` only for NDJSON imports.
 
     `message_id` is for an event that has none of its own, where the sender's own key of it is known (a webhook, a
-    replay); `replays` names the quarantined row that is put through again.
+    replay); `replays` names the quarantined row that is put through again, at `replayed_at`.
     """
 
     source: str
@@ -102,6 +102,7 @@ class Origin:
     line: int = 0
     message_id: str | None = None
     replays: str | None = None
+    replayed_at: datetime | None = None
 
     def envelope(self, reason: str | None = None, detail: str | None = None, verdict: Verdict | None = None) -> bytes:
         return encode_envelope(
@@ -120,6 +121,7 @@ class Origin:
                 violations=verdict.violations if verdict is not None else None,  # type: ignore[arg-type]
                 replays=self.replays,
                 came_by=self.route if reason else None,  # type: ignore[arg-type]
+                replayed_at=self.replayed_at,
             )
         )
 
