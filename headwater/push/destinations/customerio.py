@@ -153,9 +153,9 @@ class CustomerIo(EventDestination):
         if kind == "identify":
             if not user:
                 person["identifiers"] = {"email": spec.email(payload)}
-            known = attributes(spec.traits(payload), self.settings)
             device = spec.anonymous_id(payload)
-            return {**person, "action": "identify", "attributes": known | ({"anonymous_id": device} if device else {})}
+            known = attributes({**({"anonymous_id": device} if device else {}), **spec.traits(payload)}, self.settings)
+            return {**person, "action": "identify", "attributes": known}
         if kind == "group":
             group = {"object_type_id": self.settings.object_type_id, "object_id": str(payload["groupId"])}
             given = payload.get("traits")
