@@ -17,6 +17,7 @@ from sandbox.standins.customerio import CustomerIo
 from sandbox.standins.ga4 import Ga4
 from sandbox.standins.google_ads import GoogleAds
 from sandbox.standins.hubspot import HubSpot
+from sandbox.standins.intercom import Intercom
 from sandbox.standins.klaviyo import Klaviyo
 from sandbox.standins.memory import Memory
 from sandbox.standins.meta_conversions import MetaConversions
@@ -30,6 +31,7 @@ STANDINS: tuple[type[Standin], ...] = (
     Ga4,
     GoogleAds,
     HubSpot,
+    Intercom,
     Klaviyo,
     MetaConversions,
     Mixpanel,
