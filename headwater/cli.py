@@ -24,6 +24,7 @@ COMMANDS = {
         "headwater.push.destination_command:destination",
         "Show streaming destinations, and switch them on and off.",
     ),
+    "transform": ("headwater.entrance.transform:transform", "Try transformations on recorded events."),
     "replay": ("headwater.entrance.replay:replay", "Put events through again that did not get through."),
     "serve": ("headwater.serve.command:serve", "Serve the profile API."),
     "sync": ("headwater.push.command:sync", "Run one reverse-ETL sync."),
