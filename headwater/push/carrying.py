@@ -152,9 +152,9 @@ class HttpCarrier:
     ) -> Sequence[Outcome] | None:
         try:
             return self._answer(batch, call, own)
-        except RequestRefusedError as refused:
+        except (RequestRefusedError, BatchRefusedError) as refused:
             if len(own) == 1:
-                return [Outcome(False, str(refused.answer.status), refused.answer.text or str(refused.answer.status))]
+                return [_refusal(refused)]
         middle = len(own) // 2
         self._pass(batch, own[:middle], passed)
         self._pass(batch, own[middle:], passed)
@@ -240,6 +240,12 @@ class DirectCarrier:
                 batch.settle(index, outcome)
         passed()
         return words
+
+
+def _refusal(refused: RequestRefusedError | BatchRefusedError) -> Outcome:
+    if isinstance(refused, BatchRefusedError):
+        return Outcome(False, refused.code, refused.message)
+    return Outcome(False, str(refused.answer.status), refused.answer.text or str(refused.answer.status))
 
 
 def _judge(batch: Batch, index: int, said: Sequence[Outcome]) -> None:

@@ -83,6 +83,7 @@ class Delivery:
         config: the company's decisions.
         name: a destination with a `stream:` part.
         timeout: seconds that a tool may be silent.
+        lingers: wait for more events where the class says that it is worth it (a drain does not).
         clock, sleep, now: replaced in tests; `sleep` may raise to end a wait.
 
     Raises:
@@ -99,6 +100,7 @@ class Delivery:
         name: str,
         *,
         timeout: float = TIMEOUT,
+        lingers: bool = False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = utc_now,
@@ -111,6 +113,8 @@ class Delivery:
         limits = destination.streaming
         self.batch_size = min(limits.batch_size, stream.batch_size or limits.batch_size)
         self.batch_bytes = limits.batch_bytes
+        self.piece = max(_PIECE, self.batch_size)
+        self.linger = timedelta(seconds=limits.linger_seconds if lingers else 0)
         self.give_up_after = timedelta(hours=stream.give_up_after_hours)
         self.duplicates = timedelta(days=config.platform.collector.duplicate_days)
         self.store = Deliveries(delivery_path(settings, name))
@@ -121,6 +125,7 @@ class Delivery:
         self.reader.position = self.store.position() or self.reader.committed
         self.progress = load_progress(settings, name)
         self._stretch: _Stretch | None = None
+        self._ripe_at: datetime | None = None
         self._is_on, self._looked_at = True, float("-inf")
         self._saved_at = float("-inf")
 
@@ -132,9 +137,17 @@ class Delivery:
         """
         is_on = self._switch()
         if self._stretch is None:
+            if self._ripe_at is not None and self.now() < self._ripe_at:
+                return 0
+            before = self.reader.position
             records = self.reader.read(_READ_BYTES)
             if not records:
                 return 0
+            self._ripe_at = records[0].envelope.received_at + self.linger
+            if self.linger and len(records) < self.batch_size and self.now() < self._ripe_at:
+                self.reader.position = before
+                return 0
+            self._ripe_at = None
             selected, tail = self.chooser.filter.select(records, is_on)
             self._stretch = _Stretch(selected, tail, self.reader.position, len(records))
         elif not is_on:
@@ -160,7 +173,7 @@ class Delivery:
         """Choose the next events when those before are done; whether there are any."""
         if stretch.committed < len(stretch.items):
             return True
-        piece = stretch.selected[stretch.chosen : stretch.chosen + _PIECE]
+        piece = stretch.selected[stretch.chosen : stretch.chosen + self.piece]
         if not piece:
             return False
         since = self.now() - self.duplicates

@@ -186,6 +186,6 @@ def _delivery(settings: Settings, config: Config, name: str) -> Callable[[thread
             if stop.wait(seconds):
                 raise StoppedError("told to stop")
 
-        return Delivery(settings, config, name, sleep=sleep)
+        return Delivery(settings, config, name, lingers=True, sleep=sleep)
 
     return make

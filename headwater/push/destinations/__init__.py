@@ -1,15 +1,52 @@
-"""The tools that can be pushed to, by `type`. A new one is a file here and a line in `CLASSES`."""
+"""The tools that can be pushed to, by `type`. A new one is a file here and its place in `CLASSES`, by name."""
 
 from __future__ import annotations
 
 from headwater.configuration import Config
 from headwater.errors import ConfigError
+from headwater.push.destinations.amplitude import Amplitude
 from headwater.push.destinations.base import Destination
+from headwater.push.destinations.braze import Braze
 from headwater.push.destinations.crm import Crm
+from headwater.push.destinations.customerio import CustomerIo
 from headwater.push.destinations.email import Email
+from headwater.push.destinations.ga4 import Ga4
+from headwater.push.destinations.google_ads import GoogleAds
+from headwater.push.destinations.http_template import HttpTemplate
+from headwater.push.destinations.hubspot import HubSpot
+from headwater.push.destinations.kafka import Kafka
+from headwater.push.destinations.klaviyo import Klaviyo
+from headwater.push.destinations.meta_conversions import MetaConversions
+from headwater.push.destinations.mixpanel import Mixpanel
+from headwater.push.destinations.postgres import Postgres
+from headwater.push.destinations.redis import Redis
+from headwater.push.destinations.s3 import S3
+from headwater.push.destinations.salesforce import Salesforce
 from headwater.push.destinations.webhook import Webhook
 
-CLASSES: dict[str, type[Destination]] = {cls.type: cls for cls in (Crm, Email, Webhook)}
+CLASSES: dict[str, type[Destination]] = {
+    cls.type: cls
+    for cls in (
+        Amplitude,
+        Braze,
+        Crm,
+        CustomerIo,
+        Email,
+        Ga4,
+        GoogleAds,
+        HttpTemplate,
+        HubSpot,
+        Kafka,
+        Klaviyo,
+        MetaConversions,
+        Mixpanel,
+        Postgres,
+        Redis,
+        S3,
+        Salesforce,
+        Webhook,
+    )
+}
 
 
 def open_destination(config: Config, name: str) -> Destination:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -116,10 +116,12 @@ class SyncObject:
 
 @dataclass(frozen=True)
 class Streaming:
-    """What a class can do with events: how many in one request, and how many bytes of JSON."""
+    """What a class can do with events: how many in one request, and how many bytes of JSON; how many seconds it is
+    worth waiting for more of them."""
 
     batch_size: int
     batch_bytes: int = 500_000
+    linger_seconds: float = 0.0
 
 
 class Destination(ABC):
@@ -129,7 +131,8 @@ class Destination(ABC):
     Class attributes are the capabilities: `type` is its name in YAML, `integrations_name` the one in a message's
     `integrations`, `Settings` the shape of `settings:` in YAML, `objects` what syncs may write, `streaming` how events
     go out (`None`: they do not), `rate_per_second` the requests a second that the tool allows, `token_in`
-    where its API wants the token (it stands nowhere else).
+    where its API wants the token (it stands nowhere else), `says_nothing` that the tool accepts with an
+    empty 2xx, so that a 2xx of anybody counts.
 
     Args:
         config: `destinations/<name>.yaml`.
@@ -144,7 +147,8 @@ class Destination(ABC):
     objects: ClassVar[dict[str, SyncObject]] = {}
     streaming: ClassVar[Streaming | None] = None
     rate_per_second: ClassVar[float] = 10.0
-    token_in: ClassVar[Literal["header", "body", "query", "url"]] = "header"  # noqa: S105
+    token_in: ClassVar[str] = "header"  # noqa: S105 - body, query, url; several with blanks between
+    says_nothing: ClassVar[bool] = False
 
     def __init__(self, config: DestinationConfig) -> None:
         self.config = config
@@ -250,6 +254,7 @@ class EventDestination(Streamed):
 
         Raises:
             UnavailableError: the answer cannot be read, so nothing may be taken as accepted.
+            BatchRefusedError: it says, with 2xx, that the call was refused; it is split until one at fault is alone.
         """
         return self.outcomes(answer, len(call.events))
 

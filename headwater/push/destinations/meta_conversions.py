@@ -116,6 +116,7 @@ class MetaConversions(EventDestination):
     token, which goes in the body as Meta documents it."""
 
     type = "meta_conversions"
+    token_in = "body"  # noqa: S105
     integrations_name = "Facebook Conversions API"
     Settings = MetaSettings
     credentials_in = "body"

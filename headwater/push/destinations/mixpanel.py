@@ -82,19 +82,20 @@ RECORDS, LARGEST_RECORD, REQUEST_BYTES = 2000, 1_000_000, 2_000_000
 
 
 class Settings(mapping.Wording, forbid_unknown_fields=True, kw_only=True):
-    """The token is the project's.
+    """The token is the project's, or a service account's `username:secret`.
 
     Attributes:
+        project_token: stands in updates of people and groups, as it does in every web page (by default the token).
         region: where the project lives (unless `base_url` says).
         id_merge: the project's setting: `simplified` (projects since 2023) or `original`.
-        project_id, service_account: import with a service account, `username:secret`, instead of the token.
+        project_id: must be told with a service account.
         group_key: the group analytics key that `group` calls are about; empty: they stay out.
     """
 
+    project_token: str = ""
     region: Literal["us", "eu", "in"] = "us"
     id_merge: Literal["simplified", "original"] = "simplified"
     project_id: str = ""
-    service_account: str = ""
     group_key: str = ""
 
 
@@ -104,16 +105,20 @@ class Mixpanel(EventDestination):
     type = "mixpanel"
     integrations_name = "Mixpanel"
     Settings: ClassVar[Any] = Settings
-    token_in = "body"  # noqa: S105
     streaming = Streaming(batch_size=RECORDS, batch_bytes=REQUEST_BYTES)
     rate_per_second = 20.0
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__(config)
         self.base_url = self.base_url or REGIONS[self.settings.region]
+        self.project_token = self.settings.project_token or config.token
+        if ":" in self.project_token:
+            raise ConfigError(
+                "A destination of type mixpanel whose token is a service account's needs settings.project_token."
+            )
 
     def headers(self) -> dict[str, str]:
-        who = self.settings.service_account or f"{self.config.token}:"
+        who = self.config.token if ":" in self.config.token else f"{self.config.token}:"
         return {
             "Content-Type": "application/json",
             "Accept": "application/json",
@@ -157,7 +162,7 @@ class Mixpanel(EventDestination):
             elif kind == "group":
                 group = str(payload["groupId"])
                 groups.add(index, {
-                    "$token": self.config.token, "$group_key": self.settings.group_key, "$group_id": group,
+                    "$token": self.project_token, "$group_key": self.settings.group_key, "$group_id": group,
                     "$set": dict(payload.get("traits") or {}),
                 })  # fmt: skip
                 people.add(index, self._update(payload, {"$union": {self.settings.group_key: [group]}}))
@@ -256,7 +261,7 @@ class Mixpanel(EventDestination):
     def _update(self, payload: spec.Payload, change: dict[str, Any]) -> dict[str, Any]:
         # «0» keeps Mixpanel from taking our server's address for the person's place
         ip = spec.at_path(payload, "context.ip") or "0"
-        return {"$token": self.config.token, "$distinct_id": self._who(payload), "$ip": ip, **change}
+        return {"$token": self.project_token, "$distinct_id": self._who(payload), "$ip": ip, **change}
 
 
 def _links(payload: spec.Payload) -> bool:
