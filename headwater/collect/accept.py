@@ -6,6 +6,7 @@ Belongs here: cutting a body into the bytes of its events. Does not belong here:
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from msgspec import Raw, Struct
 
 from headwater.collect.judge import Accepted, Judge, Origin, RejectedRow, events
 from headwater.collect.request import RefusedError
-from headwater.collect.split import split_batch
+from headwater.collect.split import TooManyError, split_batch
 from headwater.event import NOT_JSON
 
 
@@ -29,6 +30,7 @@ class _Key(Struct, rename="camel"):
     write_key: Any = None
 
 
+_WRITE_KEY = re.compile(rb'"writeKey"\s*:\s*"([ -!#-\[\]-~]{1,200})"')
 _key = msgspec.json.Decoder(_Key).decode
 _body = msgspec.json.Decoder(_Body).decode
 
@@ -44,8 +46,8 @@ def batch(body: bytes, origin: Origin, judge: Judge) -> Accepted:
     Raises:
         RefusedError: 400 when the body cannot be read as that (kept aside), 413 when it holds too many events.
     """
-    items, parsed = parse_batch(body)
-    _require_few(len(items) + len(parsed.rejected), judge)
+    items, parsed = parse_batch(body, judge.request_events)
+    _require_few(len(items) + len(parsed.rejected), judge.request_events)
     sent_at = parsed.sent_at
     origin.sent_at = sent_at[:64] if isinstance(sent_at, str) else None
     if origin.route == "import":
@@ -64,18 +66,19 @@ def lines(body: bytes, origin: Origin, judge: Judge) -> Accepted:
     Raises:
         RefusedError: 413 when there are too many lines.
     """
-    _require_few(body.count(b"\n"), judge)
+    _require_few(body.count(b"\n"), judge.request_events)
     rows = body.split(b"\n")
     if rows and not rows[-1]:
         rows.pop()
     return events(rows, origin, judge, skip_blank=True)
 
 
-def parse_batch(body: bytes) -> tuple[list[Any], _Body]:
+def parse_batch(body: bytes, most: int = 10_000) -> tuple[list[Any], _Body]:
     """The elements of a batch as bytes, and the rest of the body.
 
     Raises:
-        RefusedError: 400 when it is no JSON object with a `batch` array.
+        RefusedError: 400 when it is no JSON object with a `batch` array, 413 when it is broken and holds more than
+            `most` elements.
     """
     try:
         parsed = _body(body)
@@ -84,7 +87,10 @@ def parse_batch(body: bytes) -> tuple[list[Any], _Body]:
             400, "not_a_batch", f"The body is no batch: {error}.", kept=body, reason="not a batch"
         ) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        found = split_batch(body)
+        try:
+            found = split_batch(body, most)
+        except TooManyError:
+            raise too_many(most) from None
         if found is None:
             raise not_json(body) from None
         items, others = found
@@ -95,12 +101,15 @@ def parse_batch(body: bytes) -> tuple[list[Any], _Body]:
 
 
 def body_write_key(body: bytes) -> str | None:
-    """The `writeKey` inside a body, or None when there is none to be read."""
+    """The `writeKey` inside a body, or None when there is none to be read.
+
+    Of a body whose JSON is broken somewhere it is what stands before the batch, else what comes last.
+    """
     try:
         key = _key(body).write_key
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        found = split_batch(body)
-        key = found[1].get("writeKey") if found else None
+        found = _WRITE_KEY.findall(body[:1024])[:1] or _WRITE_KEY.findall(body[-1024:])[-1:]
+        key = found[0].decode() if found else None
     return key if isinstance(key, str) and key else None
 
 
@@ -109,8 +118,11 @@ def not_json(body: bytes) -> RefusedError:
     return RefusedError(400, "not_json", "The body is not JSON.", kept=body, reason=NOT_JSON)
 
 
-def _require_few(count: int, judge: Judge) -> None:
-    if count > judge.request_events:
-        raise RefusedError(
-            413, "too_many_events", f"A request may hold {judge.request_events:,} events. Send smaller batches."
-        )
+def too_many(most: int) -> RefusedError:
+    """The refusal of a request with more than `most` events."""
+    return RefusedError(413, "too_many_events", f"A request may hold {most:,} events. Send smaller batches.")
+
+
+def _require_few(count: int, most: int) -> None:
+    if count > most:
+        raise too_many(most)

@@ -13,12 +13,20 @@ import re
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)  # possessive: a string of megabytes needs no memory
 _MARK = re.compile(r'["{}\[\],]')
+_FIELDS = ("sentAt", "backfill")
 
 
-def split_batch(body: bytes) -> tuple[list[bytes], dict[str, object]] | None:
-    """The bytes of each element of the object's `batch`, and its other scalar fields that can be read.
+class TooManyError(Exception):
+    """The batch has more elements than were asked for."""
+
+
+def split_batch(body: bytes, most: int = 1_000_000) -> tuple[list[bytes], dict[str, object]] | None:
+    """The bytes of each element of the object's `batch`, and what can be read of the fields beside it.
 
     Returns None when the body is no object with a `batch` array that can be followed to its end.
+
+    Raises:
+        TooManyError: it has more than `most` elements.
     """
     text = body.decode("utf-8", "surrogateescape")
     items: list[bytes] | None = None
@@ -36,7 +44,7 @@ def split_batch(body: bytes) -> tuple[list[bytes], dict[str, object]] | None:
             return None
         at = _skip(text, at + 1)
         if key.group() == '"batch"' and text[at : at + 1] == "[":
-            spans = _elements(text, at + 1)
+            spans = _elements(text, at + 1, most)
             if spans is None:
                 return None
             items = [text[a:b].rstrip(" \t\r\n").encode("utf-8", "surrogateescape") for a, b in spans[0]]
@@ -45,12 +53,11 @@ def split_batch(body: bytes) -> tuple[list[bytes], dict[str, object]] | None:
             end = _value_end(text, at)
             if end is None:
                 return None
-            try:
-                value = json.loads(text[at:end])
-            except ValueError:
-                value = None
-            if isinstance(value, str | bool):
-                others[key.group()[1:-1]] = value
+            name = key.group()[1:-1]
+            if name in _FIELDS:
+                value = _scalar(text[at:end])
+                if value is not None:
+                    others[name] = value
             at = end
         at = _skip(text, at)
         if text[at : at + 1] == ",":
@@ -60,12 +67,20 @@ def split_batch(body: bytes) -> tuple[list[bytes], dict[str, object]] | None:
     return items, others
 
 
+def _scalar(text: str) -> str | bool | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, str | bool) else None
+
+
 def _skip(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
     return found.end() if found else at
 
 
-def _elements(text: str, at: int) -> tuple[list[tuple[int, int]], int] | None:
+def _elements(text: str, at: int, most: int) -> tuple[list[tuple[int, int]], int] | None:
     """Begin and end of each element from `at` (behind the bracket), and the place behind the closing bracket."""
     spans: list[tuple[int, int]] = []
     at = _skip(text, at)
@@ -75,6 +90,8 @@ def _elements(text: str, at: int) -> tuple[list[tuple[int, int]], int] | None:
         end = _value_end(text, at)
         if end is None:
             return None
+        if len(spans) == most:
+            raise TooManyError
         spans.append((at, end))
         mark = text[end : end + 1]
         if mark == "]":

@@ -111,3 +111,21 @@ def _can_land(record: Record) -> None:
     except (ValueError, RecursionError):
         return
     complete(payload, record.message_id, record.envelope.received())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"writeKey":"k","batch":[{"type":"page"}]}',
+        b'{"writeKey" : "k","batch":[{"v":NaN, "writeKey":"other"}]}',
+        b'{"batch":[{"v":NaN}, ' + b"1," * 5000 + b'2],"sentAt":"x","writeKey":"k"}',
+        b'{"writeKey":"k","type":"page","v":"\xff"',
+    ],
+)
+def test_the_write_key_is_found_in_a_broken_body_too(body: bytes) -> None:
+    assert accept.body_write_key(body) == "k"
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"batch":[]}', b'{"writeKey":5}', b'{"writeKey":""', b'"writeKey":'])
+def test_no_write_key_is_none(body: bytes) -> None:
+    assert accept.body_write_key(body) is None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.collect.split import split_batch
+from headwater.collect.split import TooManyError, split_batch
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -35,3 +36,9 @@ def test_a_batch_without_end_is_not_guessed() -> None:
     assert split_batch(b'{"batch":[{"a":1},{"b":NaN}') is None
     assert split_batch(b'{"batch":[{"a":1}]} trailing') is None
     assert split_batch(b'{"batch":"text"}') is None
+
+
+def test_a_batch_with_too_many_elements_is_not_walked_to_its_end() -> None:
+    assert split_batch(b'{"batch":[1,2,NaN]}', 3) == ([b"1", b"2", b"NaN"], {})
+    with pytest.raises(TooManyError):
+        split_batch(b'{"batch":[1,2,NaN,4]}', 3)
