@@ -13,7 +13,7 @@ from headwater.configuration import ConversationSource, RestSource
 from headwater.land.events import pending_segments
 from headwater.land.files import pending_files
 from headwater.storage.lake import open_lake
-from orchestration.defs.deliveries import TABLES
+from orchestration.defs.deliveries import FILLED, STREAMS
 from orchestration.instance import end_dead_runs
 from orchestration.platform import config, settings
 
@@ -21,8 +21,9 @@ INGEST = dg.AssetSelection.assets(["lake", "events"], ["raw", "events"], ["raw",
     dg.AssetSelection.key_prefixes("events") | dg.AssetSelection.groups("match")
 )
 TRANSCRIPTS = dg.AssetSelection.assets(["lake", "conversations"], ["raw", "conversations"])
-DELIVERIES = dg.AssetSelection.assets(["lake", "deliveries"], ["lake", "destination_counts"]) | (
-    dg.AssetSelection.assets(*(["raw", table] for table in TABLES))
+DELIVERIES = dg.AssetSelection.assets(
+    *(["raw", table] for table in FILLED),
+    *([["lake", "deliveries"], ["lake", "destination_counts"]] if STREAMS else []),
 )
 ACTIVATION = dg.AssetSelection.groups("model", "push", "serve") | DELIVERIES
 TRAINING = dg.AssetSelection.groups("predict")

@@ -22,12 +22,15 @@ TABLES = {
 }
 
 
+STREAMS = [["push", name] for name, destination in config().destinations.items() if destination.stream]
+FILLED = {table for table in TABLES if STREAMS or table == "arrivals"}
+
+
 def _lake_assets() -> list[dg.AssetsDefinition]:
-    streams = [["push", name] for name, destination in config().destinations.items() if destination.stream]
 
     @dg.asset(
         key=["lake", "deliveries"],
-        deps=streams,
+        deps=STREAMS,
         group_name="land",
         kinds={"python", "parquet"},
         owners=[SOURCE_OWNER],
@@ -39,7 +42,7 @@ def _lake_assets() -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=["lake", "destination_counts"],
-        deps=streams,
+        deps=STREAMS,
         group_name="land",
         kinds={"api", "parquet"},
         owners=[SOURCE_OWNER],
@@ -65,6 +68,7 @@ def _lake_assets() -> list[dg.AssetsDefinition]:
             description=description,
         )
         for table, (deps, description) in TABLES.items()
+        if table in FILLED
     ],
     pool=POOL,
 )
@@ -72,7 +76,7 @@ def raw_deliveries(platform: Platform, warehouse: Warehouse) -> Iterator[dg.Mate
     """Arrivals, deliveries and counts, each object of the lake once."""
     with warehouse.get_connection() as connection:
         load_deliveries(connection, platform.lake())
-        counts = {table: count_rows(connection, f"raw.{table}") for table in TABLES}
+        counts = {table: count_rows(connection, f"raw.{table}") for table in sorted(FILLED)}
     for table, count in counts.items():
         yield dg.MaterializeResult(asset_key=["raw", table], metadata=rows(count))
 
@@ -80,4 +84,4 @@ def raw_deliveries(platform: Platform, warehouse: Warehouse) -> Iterator[dg.Mate
 @dg.definitions
 def deliveries() -> dg.Definitions:
     """The lake's and the warehouse's side of streaming."""
-    return dg.Definitions(assets=[*_lake_assets(), raw_deliveries])
+    return dg.Definitions(assets=[*(_lake_assets() if STREAMS else []), raw_deliveries])

@@ -13,6 +13,7 @@ from headwater.load.events import load_events
 from headwater.load.extracts import load_extracts
 from headwater.load.quarantine import load_quarantine
 from headwater.storage.warehouse import declared_tables
+from orchestration.defs.deliveries import FILLED as DELIVERIES
 from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, config, count_rows, rows
 
 KINDS = {"duckdb"}
@@ -237,7 +238,7 @@ def _absent(filled: set[str]) -> list[dg.AssetSpec]:
             description="Empty and typed: no source of this config fills it. What staging reads when one does.",
         )
         for table in declared
-        if table not in filled | UNREAD
+        if table not in filled | UNREAD | DELIVERIES
     ]
 
 

@@ -46,7 +46,9 @@ def _stream_asset(name: str, destination: Destination) -> dg.AssetsDefinition:
         kinds={"python", destination.type},
         owners=[destination.owner or SOURCE_OWNER],
         description=destination.description or f"Events delivered to {name} as they arrive.",
-        check_specs=[dg.AssetCheckSpec("takes_events", ["push", name], description="The tool takes what it is sent.")],
+        check_specs=[
+            dg.AssetCheckSpec("takes_events", asset=["push", name], description="The tool takes what it is sent.")
+        ],
     )
     def streamed(platform: Platform) -> dg.MaterializeResult:
         # A tool that is down is told by its check and holds up nobody: its events wait in the log.

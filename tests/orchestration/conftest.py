@@ -13,7 +13,11 @@ from tests.orchestration.graph import load
 
 CONFIGS = {
     "config": CHECKOUT / "config",
-    **{f"examples/{path.name}": path for path in sorted((CHECKOUT / "config" / "examples").iterdir())},
+    **{
+        f"examples/{path.name}": path
+        for path in sorted((CHECKOUT / "config" / "examples").iterdir())
+        if (path / "platform.yaml").is_file()
+    },
 }
 
 
