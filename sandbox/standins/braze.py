@@ -1,11 +1,14 @@
 """A stand-in of Braze: `/users/track` and `/users/identify`.
 
 As the real one it takes the good objects of a request and names the others by list and index in a 201, refuses a
-request with too many objects, tells its limits in headers, and knows no event again: what is repeated counts twice.
+request with too many objects, tells its limits in headers, and knows no event or purchase again: repeated, it counts
+twice.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import time
 from typing import Any
@@ -67,7 +70,7 @@ class Braze(Standin):
                     errors.append({"type": fault, "input_array": name, "index": place})
                 else:
                     what = one["name"] if name == "events" else "(purchase)" if name == "purchases" else "(attributes)"
-                    rows.append((what, None, _user(one), one))
+                    rows.append((what, same(one) if name == "attributes" else None, _user(one), one))
                     done[f"{name}_processed"] = done.get(f"{name}_processed", 0) + 1
         self.keep(rows)
         return self._answer({"message": "success", **done, **({"errors": errors} if errors else {})}, 201)
@@ -83,7 +86,7 @@ class Braze(Standin):
             return self._answer({"message": "'aliases_to_identify' must be a list of 1 to 50"}, 400)
         if any(not a.get("external_id") or not (a.get("user_alias") or {}).get("alias_name") for a in aliases):
             return self._answer({"message": "each alias needs an 'external_id' and a 'user_alias'"}, 400)
-        self.keep([("(identify)", None, alias["external_id"], alias) for alias in aliases])
+        self.keep([("(identify)", same(alias), alias["external_id"], alias) for alias in aliases])
         return self._answer({"aliases_processed": len(aliases), "message": "success"}, 201)
 
     def _unauthorized(self, request: Request) -> Response | None:
@@ -97,6 +100,11 @@ class Braze(Standin):
     def _limits(self, left: int) -> dict[str, str]:
         reset = str(math.ceil(time.time()) + 3)
         return {"X-RateLimit-Limit": "3000", "X-RateLimit-Remaining": str(left), "X-RateLimit-Reset": reset}
+
+
+def same(one: dict[str, Any]) -> str:
+    """Attributes and merges that were told before change nothing."""
+    return hashlib.sha256(json.dumps(one, sort_keys=True).encode()).hexdigest()
 
 
 def _user(one: dict[str, Any]) -> str:

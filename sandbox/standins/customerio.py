@@ -7,6 +7,7 @@ ULID.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from typing import Any
@@ -138,11 +139,12 @@ def _person_fault(operation: dict[str, Any], action: str) -> Fault | None:
 
 def _row(operation: dict[str, Any]) -> tuple[str, str | None, str | None, Any]:
     action = operation.get("action")
+    same = hashlib.sha256(json.dumps(operation, sort_keys=True).encode()).hexdigest()  # twice the same changes nothing
     if operation["type"] == "object":
-        return "(object)", None, operation["identifiers"]["object_id"], operation
+        return "(object)", same, operation["identifiers"]["object_id"], operation
     if action == "merge":
-        return "(merge)", None, next(iter(operation["primary"].values())), operation
+        return "(merge)", same, next(iter(operation["primary"].values())), operation
     who = next(iter(operation["identifiers"].values()))
     if action in ("event", "page", "screen"):
         return operation["name"], operation.get("id"), who, operation
-    return f"({action})", None, who, operation
+    return f"({action})", same, who, operation

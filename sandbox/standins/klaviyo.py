@@ -6,6 +6,8 @@ by profile, metric and `unique_id`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 import uuid
@@ -111,7 +113,8 @@ class Klaviyo(Standin):
         assert attributes is not None
         who = _user(attributes)
         is_new = not any(row["event"] == "(profile)" and row["user"] == who for row in self.memory.rows(self.name))
-        self.keep([("(profile)", None, who, attributes)])
+        content = hashlib.sha256(json.dumps(attributes, sort_keys=True).encode()).hexdigest()
+        self.keep([("(profile)", content, who, attributes)])  # the same again changes nothing
         key = uuid.uuid5(uuid.NAMESPACE_URL, who).hex[:26].upper()
         data = {"type": "profile", "id": key, "attributes": attributes}
         return JSONResponse({"data": data}, 201 if is_new else 200, media_type=JSON_API)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import time
 from typing import Any
@@ -82,8 +83,13 @@ class Mixpanel(Standin):
                 return JSONResponse({"status": 0, "error": f"{field}, missing or empty"})
             if not any(operation in update for operation in ("$set", "$set_once", "$union", "$add", "$unset")):
                 return JSONResponse({"status": 0, "error": "no operation in update"})
-        self.keep([(f"({kind})", None, update[field], update) for update in updates])
+        self.keep([(f"({kind})", same(update), update[field], update) for update in updates])
         return JSONResponse({"status": 1, "error": None})
+
+
+def same(update: dict[str, Any]) -> str:
+    """An update that was made before changes nothing."""
+    return hashlib.sha256(json.dumps(update, sort_keys=True).encode()).hexdigest()
 
 
 def event_fault(event: Any) -> tuple[str, str] | None:

@@ -89,6 +89,7 @@ class Braze(EventDestination):
     Settings: ClassVar[Any] = Settings
     streaming = Streaming(batch_size=OBJECTS, batch_bytes=REQUEST_BYTES)
     rate_per_second = 250.0
+    knows_repeats = False
 
     def unsupported(self, payload: Mapping[str, Any]) -> str:
         kind = payload.get("type")

@@ -24,6 +24,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from headwater.configuration import Destination as DestinationConfig
+from headwater.errors import UnavailableError
 from headwater.event import moment
 from headwater.push import mapping, spec
 from headwater.push.destinations.base import (
@@ -130,6 +131,7 @@ class Ga4(EventDestination):
     token_in = "query"  # noqa: S105
     streaming = Streaming(batch_size=100, batch_bytes=BYTES_IN_REQUEST)
     rate_per_second = 50.0
+    knows_repeats = False
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__(config)
@@ -173,10 +175,16 @@ class Ga4(EventDestination):
         return calls
 
     def call_outcomes(self, call: Call, answer: Answer) -> list[Outcome]:
-        """All taken, since GA4 says nothing; with `debug`, what the validation server names by `events[n]`."""
+        """All taken, since GA4 says nothing; with `debug`, what the validation server names by `events[n]`.
+
+        Raises:
+            UnavailableError: the answer is not GA4's, which is empty.
+        """
+        is_known = isinstance(answer.json, dict) and "validationMessages" in answer.json
+        if not (is_known if self.settings.debug else not answer.text):
+            raise UnavailableError(f"{self.base_url} answered {answer.status} with something else: {answer.text}")
         outcomes = [Outcome(True, str(answer.status))] * len(call.events)
-        complaints = answer.json.get("validationMessages") if isinstance(answer.json, dict) else None
-        for complaint in complaints or []:
+        for complaint in answer.json["validationMessages"] if self.settings.debug else []:
             code, words = str(complaint.get("validationCode")), str(complaint.get("description"))
             found = re.search(r"events\[(\d+)\]", f"{complaint.get('fieldPath')} {words}")
             at = int(found[1]) if found else -1

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from headwater.configuration import Destination as DestinationConfig
+from headwater.errors import UnavailableError
 from headwater.event import iso
 from headwater.push import mapping, spec
 from headwater.push.destinations.base import (
@@ -175,8 +176,14 @@ class Klaviyo(EventDestination):
         return super().is_readable(answer) or (answer.status == 400 and bool(_pointers(answer)))
 
     def call_outcomes(self, call: Call, answer: Answer) -> list[Outcome]:
-        """202: queued. 400 to a bulk request: the events that are pointed to are refused, the others go again."""
+        """202: queued. 400 to a bulk request: the events that are pointed to are refused, the others go again.
+
+        Raises:
+            UnavailableError: the answer is not Klaviyo's.
+        """
         if answer.status < 300:
+            if answer.text and not (isinstance(answer.json, dict) and "data" in answer.json):
+                raise UnavailableError(f"{self.base_url} answered {answer.status} with something else: {answer.text}")
             return [Outcome(True, str(answer.status))] * len(call.events)
         assert isinstance(call, PackedCall)
         refused = {}
