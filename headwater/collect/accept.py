@@ -44,10 +44,10 @@ def batch(body: bytes, origin: Origin, judge: Judge) -> Accepted:
     """The events of `{"batch": […], "sentAt": …}`; one bad event never sinks the others.
 
     Raises:
-        RefusedError: 400 when the body cannot be read as that (kept aside), 413 when it holds too many events.
+        RefusedError: 400 when the body cannot be read as that (kept aside), 413 (too) when it holds too many events.
     """
     items, parsed = parse_batch(body, judge.request_events)
-    _require_few(len(items) + len(parsed.rejected), judge.request_events)
+    _require_few(len(items) + len(parsed.rejected), judge.request_events, body)
     sent_at = parsed.sent_at
     origin.sent_at = sent_at[:64] if isinstance(sent_at, str) else None
     if origin.route == "import":
@@ -64,9 +64,9 @@ def lines(body: bytes, origin: Origin, judge: Judge) -> Accepted:
     Events without messageId get one from file, line and bytes, so that sending them again adds nothing.
 
     Raises:
-        RefusedError: 413 when there are too many lines.
+        RefusedError: 413 when there are too many lines (kept aside).
     """
-    _require_few(body.count(b"\n"), judge.request_events)
+    _require_few(body.count(b"\n"), judge.request_events, body)
     rows = body.split(b"\n")
     if rows and not rows[-1]:
         rows.pop()
@@ -90,7 +90,7 @@ def parse_batch(body: bytes, most: int = 10_000) -> tuple[list[Any], _Body]:
         try:
             found = split_batch(body, most)
         except TooManyError:
-            raise too_many(most) from None
+            raise too_many(most, body) from None
         if found is None:
             raise not_json(body) from None
         items, others = found
@@ -118,11 +118,12 @@ def not_json(body: bytes) -> RefusedError:
     return RefusedError(400, "not_json", "The body is not JSON.", kept=body, reason=NOT_JSON)
 
 
-def too_many(most: int) -> RefusedError:
+def too_many(most: int, body: bytes) -> RefusedError:
     """The refusal of a request with more than `most` events."""
-    return RefusedError(413, "too_many_events", f"A request may hold {most:,} events. Send smaller batches.")
+    text = f"A request may hold {most:,} events. Send smaller batches."
+    return RefusedError(413, "too_many_events", text, kept=body, reason="too many events in one request")
 
 
-def _require_few(count: int, most: int) -> None:
+def _require_few(count: int, most: int, body: bytes) -> None:
     if count > most:
-        raise too_many(most)
+        raise too_many(most, body)

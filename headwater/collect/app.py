@@ -147,7 +147,12 @@ class Collector:
             raise RefusedError(405, "method_not_allowed", text, headers={"Allow": "POST, OPTIONS"})
         key = sent_write_key(request.headers, request.query)
         source = self.source_of(request, key) if key is not None else None
-        packed = await self.packed_body(request, source)
+        try:
+            packed = await self.packed_body(request, source)
+        except RefusedError as refusal:
+            if source is not None and refusal.kept:
+                await self._keep_refused(refusal, source, request)
+            raise
         try:
             work = (name, request, source, packed)
             if len(packed) > _LARGE:
@@ -281,7 +286,7 @@ class Collector:
         """Put the beginning of a body that could not be read at all aside, when its sender is known."""
         aside = Accepted()
         kept = refusal.kept or b""
-        detail = f"a body of {len(kept):,} bytes"
+        detail = refusal.message if refusal.status == 413 else f"a body of {len(kept):,} bytes"
         origin = Origin(source=source, route="live", received_at=request.received_at)
         aside.quarantine(origin, refusal.reason, kept[:KEPT_BYTES], detail=detail)
         await self.store(source, aside)

@@ -16,6 +16,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from headwater.collect.judge import KEPT_BYTES
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
@@ -135,12 +137,11 @@ async def read_body(
     """The body as sent, at most `limit` bytes. Its bytes stay in `room` until the caller gives them back.
 
     Raises:
-        RefusedError: 413 when it is longer, 429 without room, 408 when it took longer than `seconds`, 400 when the
-            client went away before its end. The room is then given back already.
+        RefusedError: 413 when it is longer (its beginning is kept aside), 429 without room, 408 when it took longer
+            than `seconds`, 400 when the client went away before its end. The room is then given back already.
     """
     announced = headers.get(b"content-length", b"")
-    if announced.isdigit() and int(announced) > limit:
-        raise too_large(limit)
+    is_too_long = announced.isdigit() and int(announced) > limit
     parts: list[bytes] = []
     size = 0
     try:
@@ -151,12 +152,14 @@ async def read_body(
                     raise RefusedError(400, "incomplete_body", "The connection ended before the body did.")
                 part = message.get("body", b"")
                 if part:
-                    if size + len(part) > limit:
-                        raise too_large(limit)
+                    if size + len(part) > (KEPT_BYTES if is_too_long else limit):
+                        raise too_large(limit, b"".join((*parts, part)))
                     room.take(len(part), room_limit)
                     size += len(part)
                     parts.append(part)
                 if not message.get("more_body", False):
+                    if is_too_long:
+                        raise too_large(limit, b"".join(parts))
                     return parts[0] if len(parts) == 1 else b"".join(parts)
     except BaseException as error:
         room.used -= size
@@ -194,7 +197,7 @@ def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
             ) from None
         left -= len(part)
         if left < 0:
-            raise too_large(limit)
+            raise too_large(limit, body)
         if not unpacker.eof:
             raise RefusedError(
                 400, "truncated_gzip", "The gzip body ends too early.", kept=body, reason="truncated gzip"
@@ -204,6 +207,7 @@ def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def too_large(limit: int) -> RefusedError:
-    """The refusal of a request with more than `limit` bytes."""
-    return RefusedError(413, "too_large", f"A request may hold {limit:,} bytes, unpacked. Send smaller batches.")
+def too_large(limit: int, kept: bytes) -> RefusedError:
+    """The refusal of a request with more than `limit` bytes; `kept` is its beginning."""
+    text = f"A request may hold {limit:,} bytes, unpacked. Send smaller batches."
+    return RefusedError(413, "too_large", text, kept=kept, reason="request larger than the limit")

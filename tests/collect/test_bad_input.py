@@ -108,12 +108,16 @@ def test_an_event_of_10_mb_is_refused_with_its_request(shared_collector: Collect
     body = json.dumps(GOOD | {"properties": {"v": "x" * 10_000_000}}).encode()
     answer = shared_collector.post("/v1/page", content=gzip.compress(body) if is_packed else body)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    kept = shared_collector.aside()[-1]
+    assert (kept.envelope.reason, kept.envelope.source) == ("request larger than the limit", "web")
+    assert 0 < len(kept.payload) <= 64 * 1024
 
 
 def test_more_events_than_a_request_may_hold_are_refused(shared_collector: CollectorProcess) -> None:
     for path, body in (("/v1/batch", b'{"batch":[' + b"1," * 20_000 + b"1]}"), ("/v1/import", b"1\n" * 20_000)):
         answer = shared_collector.post(path, content=body, headers={"Content-Type": "application/x-ndjson"})
         assert (answer.status_code, answer.json()["code"]) == (413, "too_many_events")
+        assert shared_collector.aside()[-1].envelope.reason == "too many events in one request"
 
 
 @pytest.mark.parametrize(
