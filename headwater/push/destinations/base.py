@@ -132,7 +132,7 @@ class Destination(ABC):
     `integrations`, `Settings` the shape of `settings:` in YAML, `objects` what syncs may write, `streaming` how events
     go out (`None`: they do not), `rate_per_second` the requests a second that the tool allows, `token_in`
     where its API wants the token (it stands nowhere else), `says_nothing` that the tool accepts with an
-    empty 2xx, so that a 2xx of anybody counts.
+    empty 2xx, so that a 2xx of anybody counts, `knows_repeats` that it counts an event that comes again once.
 
     Args:
         config: `destinations/<name>.yaml`.
@@ -149,6 +149,7 @@ class Destination(ABC):
     rate_per_second: ClassVar[float] = 10.0
     token_in: ClassVar[str] = "header"  # noqa: S105 - body, query, url; several with blanks between
     says_nothing: ClassVar[bool] = False
+    knows_repeats: ClassVar[bool] = True
 
     def __init__(self, config: DestinationConfig) -> None:
         self.config = config

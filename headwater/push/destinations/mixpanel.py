@@ -106,6 +106,7 @@ class Mixpanel(EventDestination):
     integrations_name = "Mixpanel"
     Settings: ClassVar[Any] = Settings
     streaming = Streaming(batch_size=RECORDS, batch_bytes=REQUEST_BYTES)
+    token_in = "header body"  # noqa: S105
     rate_per_second = 20.0
 
     def __init__(self, config: DestinationConfig) -> None:
