@@ -173,6 +173,9 @@ class HttpCarrier:
         finally:
             for index in own:
                 batch.attempts[index] += self._sender.requests - before
+        is_page = answer.headers.get("content-type", "").startswith("text/html")
+        if is_page and not self._destination.says_nothing:
+            raise UnavailableError(f"{self._sender.name} answered {answer.status} with a page: {answer.text}")
         try:
             outcomes = self._destination.call_outcomes(call, answer)
         except _DEFECTS as error:

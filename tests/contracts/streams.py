@@ -42,7 +42,7 @@ def fresh(payload: dict[str, Any], number: int) -> dict[str, Any]:
         "ip": "203.0.113.7",
         "userAgent": "Mozilla/5.0 (X11; Linux x86_64)",
         "traits": {"email": f"person{number}@example.org"},
-        "page": {"url": "https://shop.example/?gclid=abc123&fbclid=def456"},
+        "page": {"url": "https://shop.example/?gclid=Cj0KCQiAtJeNBhCVARIsAJdef456&fbclid=IwAR0def456ghi789"},
         **payload.get("context", {}),
     }
     return json.loads(json.dumps({**payload, "messageId": f"contract-{number}", "timestamp": at, "receivedAt": at,
