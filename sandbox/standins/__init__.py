@@ -23,6 +23,7 @@ from sandbox.standins.memory import Memory
 from sandbox.standins.meta_conversions import MetaConversions
 from sandbox.standins.mixpanel import Mixpanel
 from sandbox.standins.salesforce import Salesforce
+from sandbox.standins.slack import Slack
 
 STANDINS: tuple[type[Standin], ...] = (
     Amplitude,
@@ -36,6 +37,7 @@ STANDINS: tuple[type[Standin], ...] = (
     MetaConversions,
     Mixpanel,
     Salesforce,
+    Slack,
 )
 """Every stand-in, alphabetical. A new one is a file here and a line in this list."""
 

@@ -14,6 +14,7 @@ from headwater.push.destinations.ga4 import Ga4
 from headwater.push.destinations.google_ads import GoogleAds
 from headwater.push.destinations.http_template import HttpTemplate
 from headwater.push.destinations.hubspot import HubSpot
+from headwater.push.destinations.intercom import Intercom
 from headwater.push.destinations.kafka import Kafka
 from headwater.push.destinations.klaviyo import Klaviyo
 from headwater.push.destinations.meta_conversions import MetaConversions
@@ -22,6 +23,7 @@ from headwater.push.destinations.postgres import Postgres
 from headwater.push.destinations.redis import Redis
 from headwater.push.destinations.s3 import S3
 from headwater.push.destinations.salesforce import Salesforce
+from headwater.push.destinations.slack import Slack
 from headwater.push.destinations.webhook import Webhook
 
 CLASSES: dict[str, type[Destination]] = {
@@ -36,6 +38,7 @@ CLASSES: dict[str, type[Destination]] = {
         GoogleAds,
         HttpTemplate,
         HubSpot,
+        Intercom,
         Kafka,
         Klaviyo,
         MetaConversions,
@@ -44,6 +47,7 @@ CLASSES: dict[str, type[Destination]] = {
         Redis,
         S3,
         Salesforce,
+        Slack,
         Webhook,
     )
 }
