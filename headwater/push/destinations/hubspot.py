@@ -131,6 +131,8 @@ class HubSpot(EventDestination):
     def call_outcomes(self, call: Call, answer: Answer) -> list[Outcome]:
         outcomes = [Outcome(True, str(answer.status))] * len(call.events)
         if not isinstance(call, ContactsCall):
+            if answer.text:
+                raise UnavailableError(f"HubSpot answered {answer.status} with something else: {answer.text}")
             return outcomes
         try:
             found = msgspec.convert(answer.json, _Answer)

@@ -138,10 +138,10 @@ class Intercom(EventDestination):
         if is_there and fault and (there := _EXISTS.search(fault.message)):
             url = f"{self.base_url}/contacts/{there[1]}"
             return ContactCall(Request("PUT", url, self.headers(), call.request.body), call.events, call.then)
-        return call.then if super().is_readable(answer) else None
+        return call.then if _is_accepted(answer) else None
 
     def call_outcomes(self, call: Call, answer: Answer) -> list[Outcome]:
-        if super().is_readable(answer):
+        if _is_accepted(answer):
             return [Outcome(True, str(answer.status))] * len(call.events)
         fault = _fault(answer)
         if fault is None:
@@ -203,6 +203,12 @@ def _who(payload: Mapping[str, Any]) -> dict[str, str]:
     """Whom an event belongs to."""
     found = {"user_id": spec.user_id(payload), "email": spec.email(payload)}
     return {name: value for name, value in found.items() if value}
+
+
+def _is_accepted(answer: Answer) -> bool:
+    """An event is answered with 202 and nothing, a contact with itself."""
+    has_contact = isinstance(answer.json, dict) and "id" in answer.json
+    return (answer.status == 202 and not answer.text) or (200 <= answer.status < 300 and has_contact)
 
 
 class _Fault(msgspec.Struct):

@@ -25,7 +25,15 @@ import msgspec
 from headwater.configuration import Destination as DestinationConfig
 from headwater.errors import ConfigError, UnavailableError
 from headwater.push import hashing, mapping, spec
-from headwater.push.destinations.base import Answer, Call, EventDestination, Outcome, StreamEvent, Streaming
+from headwater.push.destinations.base import (
+    Answer,
+    BatchRefusedError,
+    Call,
+    EventDestination,
+    Outcome,
+    StreamEvent,
+    Streaming,
+)
 from headwater.push.times import utc_now
 
 EVENTS = mapping.by_key({
@@ -119,7 +127,6 @@ class MetaConversions(EventDestination):
     token_in = "body"  # noqa: S105
     integrations_name = "Facebook Conversions API"
     Settings = MetaSettings
-    credentials_in = "body"
     streaming = Streaming(batch_size=1000, batch_bytes=1_000_000)
     rate_per_second = 10.0
 
@@ -155,15 +162,15 @@ class MetaConversions(EventDestination):
         return [Call(request, tuple(range(len(events))))]
 
     def is_readable(self, answer: Answer) -> bool:
-        return super().is_readable(answer) or (400 <= answer.status < 500 and _error(answer).code in CREDENTIALS)
+        return super().is_readable(answer) or (400 <= answer.status < 500 and _error(answer).code != 0)
 
     def call_outcomes(self, call: Call, answer: Answer) -> list[Outcome]:
         if answer.status >= 400:
             found = _error(answer)
-            raise ConfigError(
-                f"Meta does not accept our token or pixel ({found.code} {found.message}).",
-                hint="See destinations/*.yaml.",
-            )
+            if found.code in CREDENTIALS:
+                words = f"Meta does not accept our token or pixel ({found.code} {found.message})."
+                raise ConfigError(words, hint="See destinations/*.yaml.")
+            raise BatchRefusedError(found.whole_code(), found.error_user_msg or found.message)
         said = answer.json.get("events_received") if isinstance(answer.json, dict) else None
         if said != len(call.events):
             raise UnavailableError(f"Meta received {said} of {len(call.events)} events: {answer.text}")
@@ -294,8 +301,14 @@ def _query(text: str) -> dict[str, list[str]]:
 
 class _Error(msgspec.Struct):
     code: int = 0
+    error_subcode: int | None = None
     message: str = ""
+    error_user_msg: str = ""
     is_transient: bool = False
+
+    def whole_code(self) -> str:
+        """Code and sub-code, as Meta's lists of errors name them."""
+        return f"{self.code}/{self.error_subcode}" if self.error_subcode else str(self.code)
 
 
 def _error(answer: Answer) -> _Error:

@@ -5,9 +5,9 @@ Belongs here: templates, one message's JSON, the webhook's plain-text errors. Do
 By Slack's pages «Sending messages using incoming webhooks», «Rate limits» and «Formatting text for app surfaces»:
 `POST https://hooks.slack.com/services/T…/B…/…` (the address is the secret) with `text`, `blocks` or both; 200 `ok`,
 else a status and one word: 400 `invalid_payload`, `no_text`, `invalid_blocks`; 403 `action_prohibited`; 404
-`no_service`, `channel_not_found`; 410 `channel_is_archived`. One message a second; 429 with `Retry-After`. A text has at
-most 40,000 characters, one in a block 3,000, a message 50 blocks. `&`, `<` and `>` of values must be written as entities.
-Slack knows no message again: one repeated after a lost answer appears twice.
+`no_service`, `channel_not_found`; 410 `channel_is_archived`. One message a second; 429 with `Retry-After`. A text has
+at most 40,000 characters, one in a block 3,000, a message 50 blocks. `&`, `<` and `>` of values must be written as
+entities. Slack knows no message again: one repeated after a lost answer appears twice.
 """
 
 from __future__ import annotations

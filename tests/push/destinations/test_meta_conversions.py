@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from headwater.errors import ConfigError, UnavailableError
-from headwater.push.destinations.base import Answer
+from headwater.push.destinations.base import Answer, BatchRefusedError
 from headwater.push.destinations.meta_conversions import MetaConversions
 from headwater.push.pace import AskedToWaitError
-from headwater.push.sender import RequestRefusedError
 from sandbox.standins.meta_conversions import MetaConversions as MetaStandin
 from tests.push.destinations import spec_events as shop
 from tests.standin_server import StandinServer, accepted, bodies, deliver, open_at, streamed
@@ -181,8 +180,9 @@ def test_a_full_batch_is_taken_and_one_bad_event_refuses_all_of_it(tool: Standin
     pages = [fresh(shop.PAGE | {"messageId": f"p{n}"}) for n in range(1000)]
     assert accepted(deliver(make(tool.url), *pages)) == [True] * 1000
     old = fresh(shop.PAGE | {"messageId": "old"}, timedelta(days=8))
-    with pytest.raises(RequestRefusedError, match="too far in the past"):
+    with pytest.raises(BatchRefusedError, match="too far in the past") as refused:
         deliver(make(tool.url), pages[0], old)
+    assert refused.value.code == "100/2804003"
     assert tool.counts() == {"PageView": 1000}
 
 
