@@ -19,6 +19,7 @@ import msgspec
 
 from headwater.configuration import Stream
 from headwater.event import identifier, moment
+from headwater.policy.selection import Selection
 from headwater.storage.log import Envelope, Record
 
 Counted = tuple[str, date, str, str, str]
@@ -55,9 +56,7 @@ class Filter:
     """
 
     def __init__(self, stream: Stream, transformed: Sequence[str] = ()) -> None:
-        self._routes = frozenset(stream.routes or ("live", "import"))
-        self._sources = frozenset(stream.sources)
-        self._types, self._events = frozenset(stream.types), frozenset(stream.events)
+        self.reason = Selection(stream).reason
         self.transformed = frozenset(transformed)
 
     def select(self, records: Sequence[Record], is_on: bool) -> tuple[list[Selected], Counter[Counted]]:
@@ -82,18 +81,6 @@ class Filter:
                 found.append(Selected(record, passed))
                 passed = Counter()
         return found, passed
-
-    def reason(self, source: str, route: str, kind: str, event: str | None) -> str:
-        """What keeps an event away; empty when nothing does. `events` limits tracks, and no other types, by name."""
-        if route not in self._routes:
-            return "routes"
-        if self._sources and source not in self._sources:
-            return "sources"
-        if self._types and kind not in self._types:
-            return "types"
-        if self._events and kind == "track" and event not in self._events:
-            return "events"
-        return ""
 
 
 def peek(record: Record) -> tuple[str, str, date]:

@@ -1,0 +1,31 @@
+"""Which events a destination's `stream:` settings let through.
+
+Belongs here: that rule, for whoever applies it (`headwater.push`) or explains it (receipts). Does not belong here:
+consent, integrations, privacy: they look into the event.
+"""
+
+from __future__ import annotations
+
+from headwater.configuration import Stream
+
+
+class Selection:
+    """One destination's `stream:` settings."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._routes = frozenset(stream.routes or ("live", "import"))
+        self._sources = frozenset(stream.sources)
+        self._types, self._events = frozenset(stream.types), frozenset(stream.events)
+
+    def reason(self, source: str, route: str, kind: str, event: str | None) -> str:
+        """The key of `stream:` that keeps an event away (`routes`, `sources`, `types`, `events`); empty when nothing
+        does. `events` limits tracks, and no other types, by name."""
+        if route not in self._routes:
+            return "routes"
+        if self._sources and source not in self._sources:
+            return "sources"
+        if self._types and kind not in self._types:
+            return "types"
+        if self._events and kind == "track" and event not in self._events:
+            return "events"
+        return ""

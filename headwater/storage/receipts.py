@@ -1,0 +1,224 @@
+"""Where one message is and what became of it: in the log, the lake, at every destination, in the read copy.
+
+Belongs here: finding it, from what each verb leaves behind, without opening the warehouse. Does not belong here: words
+for people (`headwater.entrance.receipt`), HTTP (`headwater.serve`), why a destination's settings keep an event away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from headwater.errors import UnavailableError
+from headwater.settings import Settings
+from headwater.storage.deliveries import Delivered, Deliveries, delivery_paths
+from headwater.storage.lake import Lake, open_lake
+from headwater.storage.log import DamagedError, LogReader, Record, segments
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+LANDER = "lander"
+PLACES = {"events/": "accepted", "quarantine/events/": "quarantined", "dropped/events/": "dropped"}
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """The message as it came in, once for each time that it did.
+
+    Attributes:
+        verdict: `accepted`, `quarantined` or `dropped`.
+        place: the lake object that holds it, or the log segment while it has not landed.
+        violations: of the tracking plan: type, property, message.
+    """
+
+    source: str
+    type: str
+    event: str
+    received_at: datetime
+    verdict: str
+    reason: str
+    place: str
+    is_landed: bool
+    route: str = ""
+    violations: list[dict[str, str]] = field(default_factory=list)
+    replays: str = ""
+    payload: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Where the read copy of the warehouse holds it, and as of when that copy is."""
+
+    table: str
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Everything that is known of a message. `deliveries` holds the outcomes by destination, oldest first; `behind`
+    names the destinations that have not come to its latest arrival."""
+
+    message_id: str
+    arrivals: list[Arrival]
+    deliveries: dict[str, list[Delivered]]
+    behind: list[str]
+    loaded: list[Loaded]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was ever here."""
+        return bool(self.arrivals or any(self.deliveries.values()))
+
+
+def find_receipt(settings: Settings, message_id: str) -> Receipt:
+    """Look everywhere.
+
+    Raises:
+        UnavailableError: lake or log cannot be read.
+    """
+    import duckdb
+
+    waiting = [arrival for arrival, _ in _in_log(settings, message_id)]
+    with duckdb.connect() as con:
+        con.execute("set timezone = 'UTC'")
+        lake = open_lake(settings)
+        lake.configure(con)
+        try:
+            landed = list(_in_lake(con, lake, message_id))
+        except duckdb.Error as error:
+            raise UnavailableError(f"The lake cannot be searched: {str(error).splitlines()[0]}") from error
+    arrivals = sorted([*landed, *waiting], key=lambda arrival: arrival.received_at)
+    deliveries, behind = _delivered(settings, message_id, arrivals)
+    return Receipt(message_id, arrivals, deliveries, behind, _loaded(settings, message_id))
+
+
+def _in_log(settings: Settings, message_id: str) -> Iterator[tuple[Arrival, Record]]:
+    """Arrivals in the segments that have not landed."""
+    done = LogReader(settings.log_dir, LANDER).committed.segment
+    for segment in segments(settings.log_dir, after=done):
+        try:
+            for record in segment.records():
+                if record.message_id == message_id:
+                    yield _of_record(record, segment.name), record
+        except (DamagedError, FileNotFoundError):
+            continue  # the tail that is being written, or a segment that was sealed under another name meanwhile
+
+
+def _of_record(record: Record, segment: str) -> Arrival:
+    envelope = record.envelope
+    try:
+        payload = msgspec.json.decode(record.payload, type=dict[str, Any])
+    except (ValueError, RecursionError):
+        payload = None
+    told = payload or {}
+    verdict = "quarantined" if envelope.route == "quarantine" else "dropped" if envelope.verdict else "accepted"
+    found = [{"type": kind, "property": path, "message": text} for kind, path, text in envelope.violations or ()]
+    return Arrival(
+        source=envelope.source,
+        type=envelope.type or str(told.get("type") or ""),
+        event=str(told.get("event") or ""),
+        received_at=envelope.received_at,
+        verdict=verdict,
+        reason=envelope.reason or "",
+        place=segment,
+        is_landed=False,
+        route=envelope.route,
+        violations=found,
+        replays=envelope.replays or "",
+        payload=payload,
+    )
+
+
+def _in_lake(con: DuckDBPyConnection, lake: Lake, message_id: str) -> Iterator[Arrival]:
+    for prefix, verdict in PLACES.items():
+        keys = {lake.uri(item.key): item.key for item in lake.list(prefix) if item.key.endswith(".parquet")}
+        if not keys:
+            continue
+        options = "union_by_name = true, filename = true"
+        given = {row[0] for row in con.execute(f"describe from read_parquet(?, {options})", [list(keys)]).fetchall()}
+        if "message_id" not in given:
+            continue
+        names = ("source", "type", "event", "received_at", "reason", "route", "violations", "replays", "payload")
+        columns = ", ".join(name if name in given else f"null as {name}" for name in names)
+        query = f"select {columns}, filename from read_parquet(?, {options}) where message_id = ?"
+        for source, kind, event, at, reason, route, violations, replays, payload, uri in con.execute(
+            query, [list(keys), message_id]
+        ).fetchall():
+            yield Arrival(
+                source=source or "",
+                type=kind or "",
+                event=event or "",
+                received_at=at,
+                verdict=verdict,
+                reason=reason or "",
+                place=keys[uri],
+                is_landed=True,
+                route=route or "",
+                violations=_violations(violations),
+                replays=replays or "",
+                payload=_object(payload),
+            )
+
+
+def _violations(text: str | None) -> list[dict[str, str]]:
+    try:
+        found = msgspec.json.decode(text or "[]")
+    except msgspec.DecodeError:
+        return []
+    rows = found if isinstance(found, list) else []
+    named = ("type", "property", "message")
+    return [row if isinstance(row, dict) else dict(zip(named, map(str, row), strict=False)) for row in rows]
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    try:
+        found = msgspec.json.decode(text or "null")
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _delivered(
+    settings: Settings, message_id: str, arrivals: list[Arrival]
+) -> tuple[dict[str, list[Delivered]], list[str]]:
+    found: dict[str, list[Delivered]] = {}
+    behind = []
+    latest = _segment(arrivals[-1]) if arrivals else ""
+    for name, path in delivery_paths(settings).items():
+        with closing(Deliveries(path, read_only=True)) as store:
+            found[name] = store.find(message_id)
+            place = store.position()
+        if latest and not found[name] and (place is None or place.segment < latest):
+            behind.append(name)
+    return found, behind
+
+
+def _segment(arrival: Arrival) -> str:
+    """The log segment of an arrival; objects of the lake are named after it, those beside the events with a digest."""
+    name = arrival.place.rsplit("/", 1)[-1].removesuffix(".parquet")
+    return name.rsplit("-", 1)[0] if arrival.is_landed and arrival.verdict != "accepted" else name
+
+
+def _loaded(settings: Settings, message_id: str) -> list[Loaded]:
+    """Where the read copy has it; a service never opens the warehouse itself."""
+    import duckdb
+
+    if not settings.warehouse_read.exists():
+        return []
+    as_of = datetime.utcfromtimestamp(settings.warehouse_read.stat().st_mtime)
+    found = []
+    try:
+        with duckdb.connect(str(settings.warehouse_read), read_only=True) as con:
+            for table in ("raw.events", "raw.quarantine", "raw.dropped"):
+                query = f"select 1 from {table} where message_id = ? limit 1"
+                if con.execute(query, [message_id]).fetchone():
+                    found.append(Loaded(table, as_of))
+    except duckdb.Error:
+        return found  # an older copy without one of the tables, or one that is being swapped: what was found counts
+    return found
