@@ -8,6 +8,7 @@ Belongs here: options, files that are written, words on the screen. Does not bel
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,8 +46,10 @@ def check(context: click.Context, config: str | None) -> None:
     """Check tracking_plan/*.yaml: schemas, names, examples, PII paths. Ends with 1 when something is wrong."""
     folder = load_settings(None, config).config_dir / "tracking_plan"
     found = check_plan(folder)
+    here = Path.cwd()
     for fault in found.faults:
-        click.echo(str(fault))
+        path = fault.path.relative_to(here) if fault.path.is_relative_to(here) else fault.path
+        click.echo(str(replace(fault, path=path)))
     events = f"{found.events} planned event{'' if found.events == 1 else 's'}"
     if found.faults:
         click.echo(f"{events}, {len(found.faults)} fault{'' if len(found.faults) == 1 else 's'}", err=True)

@@ -38,8 +38,9 @@ COLUMNS = {
     "destinations": "json",
 }
 Status = Literal["planned_and_seen", "planned_never_seen", "seen_unplanned"]
-# why a destination's own settings keep an event from it
+# why a destination's own settings keep an event from it, and what kept it from all of them (told by the event's row)
 _BY_SETTINGS = {"routes", "sources", "types", "events", "off"}
+_BY_PLAN = {"plan", "quarantined"}
 # types whose events one planned entry without a name covers
 _NAMELESS = ("identify", "group", "alias")
 _NAME = """coalesce(case when type = 'track' then event
@@ -221,7 +222,7 @@ def _at_destinations(
 def _at(stream: Stream, is_enabled: bool, kind: str, name: str, outcomes: list[tuple[str, str, int]]) -> AtDestination:
     delivered = sum(n for status, _, n in outcomes if status == "delivered")
     rejected = sum(n for status, _, n in outcomes if status == "rejected")
-    kept = [(reason, n) for status, reason, n in outcomes if status == "filtered"]
+    kept = [(reason, n) for status, reason, n in outcomes if status == "filtered" and reason not in _BY_PLAN]
     withheld = sum(n for reason, n in kept if reason in _BY_SETTINGS)
     filtered = sum(n for reason, n in kept if reason not in _BY_SETTINGS)
     is_wanted = (not stream.types or kind in stream.types) and (
@@ -235,4 +236,4 @@ def _at(stream: Stream, is_enabled: bool, kind: str, name: str, outcomes: list[t
     elif withheld or not is_wanted or not is_enabled:
         state = "withheld"
     why = {reason for status, reason, n in outcomes if status in ("rejected", "filtered") and n and reason}
-    return AtDestination(state, delivered, rejected, filtered, sorted(why - _BY_SETTINGS))
+    return AtDestination(state, delivered, rejected, filtered, sorted(why - _BY_SETTINGS - _BY_PLAN))

@@ -8,6 +8,7 @@ A sentence never holds a value that was sent: it goes on to destinations that ma
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
@@ -22,7 +23,7 @@ LISTED = 20
 _LONGEST_PATH = 200
 _LONGEST_MESSAGE = 300
 _RULES = {
-    "Constant": "must be {expected_value!r}",
+    "Constant": "must be {expected_value}",
     "Contains": "holds no item that fits",
     "ContentEncoding": "is not {content_encoding}",
     "ContentMediaType": "is not {content_media_type}",
@@ -115,9 +116,16 @@ def _of(error: ValidationError, root: str) -> list[Found]:
     if rule in _RULES:
         facts = {n: getattr(details, n) for n in dir(details) if not n.startswith("_") and n not in {"name", "value"}}
         if rule == "Enum":
-            facts["options"] = ", ".join(map(str, details.options))
+            facts["options"] = ", ".join(map(_as_written, details.options))
+        elif rule == "Constant":
+            facts["expected_value"] = _as_written(details.expected_value)
         return [("rule", path, _sentence(root, steps, _RULES[rule].format(**facts)))]
     return [("unknown", path, _sentence(root, steps, f"could not be checked ({rule})"))]
+
+
+def _as_written(value: Any) -> str:
+    """A value of the plan as its YAML has it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _of_alternatives(error: ValidationError, root: str, path: str) -> Found:

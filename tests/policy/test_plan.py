@@ -103,6 +103,35 @@ def test_each_kind_of_violation_is_found_where_it_is_and_only_there(properties, 
     assert (verdict is None) == (not expected)
 
 
+@pytest.mark.parametrize(
+    ("rule", "value", "words"),
+    [
+        ({"const": False}, True, "properties.x must be false"),
+        ({"enum": ["a", None, 3]}, "b", "properties.x is none of a, null, 3"),
+        ({"maxLength": 2}, "abc", "properties.x has more than 2 characters"),
+        ({"minItems": 1}, [], "properties.x has fewer than 1 items"),
+        ({"exclusiveMinimum": 0}, 0, "properties.x must be more than 0"),
+        ({"multipleOf": 5}, 7, "properties.x is no multiple of 5"),
+        ({"uniqueItems": True}, [1, 1], "properties.x has items that are the same"),
+        ({"format": "uuid"}, "7", "properties.x is no uuid"),
+        ({"contains": {"const": 1}}, [2], "properties.x holds no item that fits"),
+        ({"not": {"type": "string"}}, "a", "properties.x fits what it must not fit"),
+        ({"items": {"maximum": 1}}, [0, 2], "properties.x[1] must be at most 1"),
+    ],
+)
+def test_every_rule_has_words_of_its_own(rule, value, words):
+    made = checker(order_completed=PlannedEvent(event="Order Completed", schema={"properties": {"x": rule}}))
+    (found,) = judge(made, {"x": value}).violations
+    assert (found[0], found[2]) == ("rule", words)
+
+
+def test_a_pattern_that_would_take_for_ever_is_given_up():
+    made = checker(
+        order_completed=PlannedEvent(event="Order Completed", schema={"properties": {"x": {"pattern": r"(a*)*\1b"}}})
+    )
+    assert places(judge(made, {"x": "a" * 5000})) == [("unknown", "properties.x")]
+
+
 def test_absent_properties_miss_what_is_required():
     plan = checker(order_completed=order())
     for properties in ({}, None):
