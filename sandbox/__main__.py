@@ -67,12 +67,15 @@ def simulate(
 @click.option("--port", type=int, default=8070, show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--inbox", type=_FOLDER, help="Keep dropping new chat files into INBOX/contact_centre/.")
+@click.option(
+    "--collector", default="http://127.0.0.1:8080", show_default=True, help="Where the shop's page sends its events."
+)
 @click.option("--rate", "rates", multiple=True, metavar="TOOL=N", help="Requests per second of one tool; default 50.")
-def serve(folder: Path, port: int, host: str, inbox: Path | None, rates: tuple[str, ...]) -> None:
-    """Serve the company's tools: CRM, payments, email, support, contact centre."""
+def serve(folder: Path, port: int, host: str, inbox: Path | None, collector: str, rates: tuple[str, ...]) -> None:
+    """Serve the company's tools (CRM, payments, email, support, contact centre) and its shop."""
     from sandbox.tools.server import serve as run
 
-    run(folder, host=host, port=port, rates=_parse_rates(rates), inbox=inbox)
+    run(folder, host=host, port=port, rates=_parse_rates(rates), inbox=inbox, collector=collector)
 
 
 @main.command()

@@ -52,6 +52,7 @@ def services(settings: Settings) -> list[Service]:
             (
                 *("python", "-m", "sandbox", "serve", "--dir", str(settings.sandbox_dir)),
                 *("--port", str(settings.sandbox_port), "--host", settings.host, "--inbox", str(settings.inbox)),
+                *("--collector", settings.collector_url),
             ),
             settings.sandbox_port,
             "/",

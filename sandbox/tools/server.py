@@ -18,33 +18,42 @@ from granian.server.embed import Server
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from sandbox import standins
 from sandbox.company.files import drop_chats
 from sandbox.errors import SandboxError
+from sandbox.live import WRITE_KEYS
+from sandbox.shop import Shop
 from sandbox.tools.api import Api
 from sandbox.tools.pages import Pages
 from sandbox.tools.store import Store
 
+COLLECTOR = "http://127.0.0.1:8080"
 
-def application(folder: Path, rates: dict[str, float] | None = None) -> Starlette:
-    """The ASGI application over the company in `folder`; `rates` are requests per second by tool."""
+
+def application(folder: Path, rates: dict[str, float] | None = None, collector: str = COLLECTOR) -> Starlette:
+    """The ASGI application over the company in `folder`; `rates` are requests per second by tool, `collector` is where
+    the shop's page sends its events."""
     folder.mkdir(parents=True, exist_ok=True)
     store = Store(folder / "tools.sqlite")
     pages = Pages(store, folder / "company" / "chats")
-    routes = [Route("/health", _health), *Api(store, rates or {}).routes(), *standins.routes(folder), *pages.routes()]
+    shop = Shop(folder / "shop", collector, WRITE_KEYS["web"])
+    routes: list[BaseRoute] = [Route("/health", _health), *Api(store, rates or {}).routes(), *standins.routes(folder)]
+    routes += [*shop.routes(), *pages.routes()]
     return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
 
 
-def serve(folder: Path, *, host: str, port: int, rates: dict[str, float], inbox: Path | None) -> None:
+def serve(
+    folder: Path, *, host: str, port: int, rates: dict[str, float], inbox: Path | None, collector: str = COLLECTOR
+) -> None:
     """Run until SIGINT or SIGTERM.
 
     Raises:
         SandboxError: the port is taken.
     """
     _require_free(host, port)
-    app = application(folder, rates)
+    app = application(folder, rates, collector)
     stop = threading.Event()
     if inbox is not None:
         threading.Thread(target=_keep_dropping, args=(folder, inbox, stop), daemon=True).start()
