@@ -33,6 +33,13 @@ class Wording(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     property_names: dict[str, str] = {}
 
 
+class PricedWording(Wording, forbid_unknown_fields=True, kw_only=True):
+    """The same for a tool that wants a currency with every amount: `currency` (ISO 4217) is that of events that name
+    none."""
+
+    currency: str = ""
+
+
 def key(name: str) -> str:
     """A name by which `Order Completed`, `order_completed` and `order completed` are one."""
     return re.sub(r"[^a-z0-9$]+", " ", name.lower()).strip()

@@ -52,13 +52,14 @@ class Ga4(Standin):
         hit = read_json(body)
         faults = request_faults(hit)
         if not faults:
-            faults = [fault for place, event in enumerate(hit["events"]) for fault in event_faults(event, place)]
+            for place, event in enumerate(hit["events"]):
+                faults += event_faults(event, place) or shop_faults(event, place)
         return JSONResponse({"validationMessages": faults})
 
 
 def _row(hit: dict[str, Any], event: dict[str, Any]) -> tuple[str, str | None, str, dict[str, Any]]:
     transaction = event.get("params", {}).get("transaction_id")
-    known = f"{event['name']}:{transaction}" if transaction and event["name"] in ("purchase", "refund") else None
+    known = f"purchase:{transaction}" if transaction and event["name"] == "purchase" else None
     return event["name"], known, hit.get("user_id") or hit["client_id"], {**hit, "events": [event]}
 
 
@@ -111,16 +112,18 @@ def event_faults(event: Any, place: int) -> list[dict[str, str]]:
             faults.append(_fault(f"{at}.params.{key}", "VALUE_INVALID", f"Parameter [{key}] has an unsupported type."))
         elif isinstance(value, str) and len(value) > LONGEST.get(key, 100):
             faults.append(_fault(f"{at}.params.{key}", "VALUE_OUT_OF_BOUNDS", f"Parameter [{key}] is too long."))
-    return faults + _shop_faults(name, params, at)
-
-
-def _shop_faults(name: str, params: dict[str, Any], at: str) -> list[dict[str, str]]:
-    faults = []
     items = params.get("items")
     if items is not None and (not isinstance(items, list) or len(items) > 200):
         faults.append(_fault(f"{at}.params.items", "VALUE_INVALID", "[items] must be an array of at most 200."))
     elif any(not isinstance(i, dict) or not (i.get("item_id") or i.get("item_name")) for i in items or []):
         faults.append(_fault(f"{at}.params.items", "VALUE_REQUIRED", "Each of [items] needs item_id or item_name."))
+    return faults
+
+
+def shop_faults(event: Any, place: int) -> list[dict[str, str]]:
+    """What the validation server finds lacking in a shop event; it is kept all the same."""
+    name, params, at = event.get("name"), event.get("params") or {}, f"events[{place}]"
+    faults = []
     if name in NEEDS_CURRENCY and "value" in params and "currency" not in params:
         faults.append(_fault(f"{at}.params.currency", "VALUE_REQUIRED", f"[{name}] with a value needs [currency]."))
     if name in ("purchase", "refund") and not params.get("transaction_id"):

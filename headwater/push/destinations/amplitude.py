@@ -70,7 +70,7 @@ QUOTAS = ("exceeded_daily_quota_users", "exceeded_daily_quota_devices")
 EVENTS, REQUEST_BYTES, THROTTLED_SECONDS = 1000, 1_000_000, 30.0
 
 
-class Settings(mapping.Wording, forbid_unknown_fields=True, kw_only=True):
+class Settings(mapping.PricedWording, forbid_unknown_fields=True, kw_only=True):
     """The token is the project's API key.
 
     Attributes:
@@ -246,12 +246,13 @@ class Amplitude(EventDestination):
         if worth is None:
             return {}
         found: dict[str, Any] = {"revenue": sign * abs(worth), "revenueType": kind}
-        currency = spec.currency(payload)
+        currency = spec.currency(payload, self.settings.currency)
         return found | ({"currency": currency} if currency else {})
 
     def _products(self, event: StreamEvent, base: Mapping[str, Any], kind: str, sign: int) -> list[dict[str, Any]]:
         found = []
-        order, currency = spec.order_id(event.payload), spec.currency(event.payload)
+        order = spec.order_id(event.payload)
+        currency = spec.currency(event.payload, self.settings.currency) or None
         for place, product in enumerate(spec.products(event.payload)):
             price = spec.number(product.get("price"))
             count = spec.number(product.get("quantity"))

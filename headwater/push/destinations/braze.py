@@ -67,7 +67,7 @@ ALIAS_LABEL = "anonymous_id"
 OBJECTS, ALIASES, REQUEST_BYTES, MOST_OF_ONE = 75, 50, 4_000_000, 100
 
 
-class Settings(mapping.Wording, forbid_unknown_fields=True, kw_only=True):
+class Settings(mapping.PricedWording, forbid_unknown_fields=True, kw_only=True):
     """The token is a REST API key with `users.track` and `users.identify`; `base_url` the instance's REST endpoint.
 
     Attributes:
@@ -217,7 +217,7 @@ class Braze(EventDestination):
         order = spec.order_id(payload)
         known = {
             "product_id": spec.product_id(product) or spec.at_path(product, "name"),
-            "currency": spec.currency(payload) or spec.at_path(product, "currency"),
+            "currency": spec.currency(payload) or spec.at_path(product, "currency") or self.settings.currency or None,
             "price": spec.number(product.get("price")),
             "properties": mapping.renamed(
                 {**mapping.without(product, "product_id", "price", "quantity", "currency"), "order_id": order},
@@ -232,7 +232,7 @@ class Braze(EventDestination):
 
     def _recommended(self, payload: spec.Payload, known: str, products: list[dict[str, Any]]) -> dict[str, Any]:
         given = spec.properties(payload)
-        shared = {"currency": spec.currency(payload), "source": self.settings.source}
+        shared = {"currency": spec.currency(payload, self.settings.currency) or None, "source": self.settings.source}
         listed = [_product(product) for product in products]
         if known == "product viewed":
             found = {**(mapping.without(listed[0], "quantity") if listed else {}), **shared}

@@ -109,7 +109,7 @@ EVENTS_IN_REQUEST, BYTES_IN_REQUEST = 25, 130_000
 OLDEST = timedelta(hours=72)
 
 
-class Settings(mapping.Wording, forbid_unknown_fields=True, kw_only=True):
+class Settings(mapping.PricedWording, forbid_unknown_fields=True, kw_only=True):
     """`measurement_id` is the web stream's (`G-…`); the token is its API secret.
 
     Attributes:
@@ -123,14 +123,14 @@ class Settings(mapping.Wording, forbid_unknown_fields=True, kw_only=True):
 
 
 class Ga4(EventDestination):
-    """`POST /mp/collect`, one request for each client's events of a batch. `integrations` name: Google Analytics 4."""
+    """`POST /mp/collect`, requests of one client each. `integrations` name: Google Analytics 4."""
 
     type = "ga4"
     integrations_name = "Google Analytics 4"
     Settings: ClassVar[Any] = Settings
     token_in = "query"  # noqa: S105
-    streaming = Streaming(batch_size=100, batch_bytes=BYTES_IN_REQUEST)
-    rate_per_second = 50.0
+    streaming = Streaming(batch_size=1000, batch_bytes=1_000_000)
+    rate_per_second = 200.0
     knows_repeats = False
 
     def __init__(self, config: DestinationConfig) -> None:
@@ -253,7 +253,7 @@ class Ga4(EventDestination):
                 counts = [spec.number(item.get("quantity")) for item in items]
                 pairs = zip(prices, counts, strict=True)
                 value = round(sum((p or 0) * (1 if c is None else c) for p, c in pairs), 6)
-        currency = spec.currency(payload)
+        currency = spec.currency(payload, self.settings.currency)
         if currency:
             found["currency"] = currency
         if value is not None:

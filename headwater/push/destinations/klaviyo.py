@@ -105,7 +105,7 @@ _PLACE = re.compile(r"/data/attributes/events-bulk-create/data/(\d+)(?:/|$)")
 _PHONE = re.compile(r"\+[1-9]\d{6,14}")
 
 
-class Settings(mapping.Wording, forbid_unknown_fields=True, kw_only=True):
+class Settings(mapping.PricedWording, forbid_unknown_fields=True, kw_only=True):
     """The token is a private API key with write access to events and profiles.
 
     Attributes:
@@ -240,7 +240,7 @@ class Klaviyo(EventDestination):
             attributes["time"] = iso(at)
         if value is not None:
             attributes["value"] = value
-            currency = spec.currency(payload)
+            currency = spec.currency(payload, self.settings.currency)
             attributes |= {"value_currency": currency} if currency else {}
         owner = {"data": {"type": "profile", "attributes": profile}}
         events = {"data": [{"type": "event", "attributes": attributes}]}

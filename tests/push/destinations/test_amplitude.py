@@ -59,6 +59,13 @@ def test_revenue_for_each_product_when_asked() -> None:
     assert (pot["insert_id"], pot["revenue"]) == ("m1-1", 30.0)
 
 
+def test_an_order_without_a_currency_has_the_companys() -> None:
+    order = shop.track(1, "Order Completed", {"order_id": "O-2", "total": 3, "products": [shop.POT]})
+    assert bodies(make(currency="EUR"), order)[0]["events"][0]["currency"] == "EUR"
+    assert bodies(make(currency="EUR", revenue_per_product=True), order)[0]["events"][1]["currency"] == "EUR"
+    assert "currency" not in bodies(make(), order)[0]["events"][0]
+
+
 def test_identify_group_page_and_screen() -> None:
     context = {"page": shop.PAGE["context"]["page"], "os": {"name": "iOS"}, "sessionId": 1700000000000}
     [body] = bodies(

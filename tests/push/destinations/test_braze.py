@@ -132,6 +132,7 @@ def test_a_partial_refusal_finds_its_event(tool: StandinServer) -> None:
     assert accepted(found) == [True, False, True, False, True]
     assert (found[1][0].code, found[1][0].message) == ("purchases", "'currency' must be a valid ISO 4217 currency code")
     assert [one.is_accepted for one in found[3]] == [True, False]
+    assert accepted(deliver(make(tool.url, currency="EUR"), bad[0])) == [True]
 
 
 def test_a_limit_is_waited_for_as_the_headers_say(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_orders_arrive_and_a_purchase_repeated_is_one(tool: StandinServer) -> No
     for _ in range(2):
         assert accepted(deliver(make(tool.url), *shop.ORDERS)) == [True] * 6
     assert tool.counts() == {
-        "purchase": 1, "refund": 1, "view_item": 2, "add_to_cart": 2, "begin_checkout": 2, "search": 2,
+        "purchase": 1, "refund": 2, "view_item": 2, "add_to_cart": 2, "begin_checkout": 2, "search": 2,
     }  # fmt: skip
     assert tool.kept()[0]["user"] == "user-1"
 
@@ -134,7 +134,15 @@ def test_with_debug_the_complaint_finds_its_event(tool: StandinServer) -> None:
     assert found[1][0].code == "VALUE_REQUIRED"
     assert tool.kept() == []
     assert accepted(deliver(make(tool.url), shop.PAGE, bad)) == [True, True]
-    assert tool.counts() == {"page_view": 1}
+    assert tool.counts() == {"page_view": 1, "purchase": 1}
+
+
+def test_an_amount_has_the_events_currency_else_the_companys() -> None:
+    events = [shop.track(n, "Product Viewed", shop.POT | {"currency": code}) for n, code in enumerate(("usd", None))]
+    [body] = bodies(make(currency="EUR"), *events)
+    assert [event["params"]["currency"] for event in body["events"]] == ["USD", "EUR"]
+    [body] = bodies(make(), events[1])
+    assert "currency" not in body["events"][0]["params"]
 
 
 def test_a_wrong_secret_keeps_nothing_and_says_nothing(tool: StandinServer) -> None:

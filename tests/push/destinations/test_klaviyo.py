@@ -65,6 +65,12 @@ def test_shop_events_become_klaviyos_metrics_one_request_each() -> None:
     ]  # fmt: skip
 
 
+def test_an_order_without_a_currency_has_the_companys() -> None:
+    order = shop.track(1, "Order Completed", {"order_id": "O-2", "total": 3})
+    assert bodies(make(currency="EUR"), order)[0]["data"]["attributes"]["value_currency"] == "EUR"
+    assert "value_currency" not in bodies(make(), order)[0]["data"]["attributes"]
+
+
 def test_an_identify_is_a_profile_and_only_a_real_phone_number_a_phone() -> None:
     [call] = make().calls(streamed(shop.IDENTIFY))
     assert call.request.url == "http://127.0.0.1:9/api/profile-import"
