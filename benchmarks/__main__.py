@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import json
 
-from benchmarks import collector, collector_live, flow
+from benchmarks import collector, collector_live, flow, loading
 from headwater.settings import CHECKOUT
 
-BENCHMARKS = {"collector": collector.measures, "collector_live": collector_live.measures, "flow": flow.measures}
+BENCHMARKS = {
+    "collector": collector.measures,
+    "collector_live": collector_live.measures,
+    "loading": loading.measures,
+    "flow": flow.measures,
+}
 
 
 def main() -> None:

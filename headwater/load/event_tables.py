@@ -5,11 +5,16 @@ the rules themselves (`names`, `columns`, `evolution`) and the shapes (`shapes`)
 
 Every value is pulled out of the payload as text in one pass over it, then cast into its column. A group of objects is
 one transaction with its ledger entries, so a kill at any point leaves no half-written table.
+
+A column whose type the tracking plan states keeps that type: a value that does not fit is null there and stands in
+`rudder_discards` as it came. Of other columns the type follows the values.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -26,7 +31,7 @@ from headwater.load.event_shape.columns import (
     plan,
     within_limit,
 )
-from headwater.load.event_shape.evolution import cast, evolve, kinds_of_values
+from headwater.load.event_shape.evolution import cast, evolve, fits, kinds_of_values, that_fit
 from headwater.load.event_shape.names import BASE_TABLES, table_name
 from headwater.load.event_shape.shapes import Path, Shape, from_metadata, from_structure, merge, pointer
 from headwater.storage.lake import Lake
@@ -37,8 +42,10 @@ TARGET = "events"
 MAX_EVENT_TABLES = 1_000
 _GUESSED_BYTES = 2_000  # of one event in memory
 _COMPRESSED = "VARCHAR using compression zstd"  # lists of products are long, and else stored as they are
+_TYPES = ("BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP")
 _BASE = "id, anonymous_id, user_id, context_source_id, original_timestamp, sent_at, timestamp, received_at"
 Tables = dict[str, dict[str, str]]
+Planned = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -52,22 +59,51 @@ class EventTablesLoaded:
     discards: int = 0
 
 
-def load_event_tables(con: DuckDBPyConnection, lake: Lake) -> EventTablesLoaded:
+@dataclass(frozen=True)
+class Only:
+    """One table alone: of this type of event, and for tracks of these event names."""
+
+    kind: str
+    table: str
+    events: tuple[str, ...] = ()
+
+
+def load_event_tables(con: DuckDBPyConnection, lake: Lake, planned: Planned | None = None) -> EventTablesLoaded:
     """Bring the `events` schema up to date with `raw.events`.
+
+    Args:
+        planned: table → column → type, as `event_shape.planned.planned_types` reads it from the tracking plan.
 
     Raises:
         UnavailableError: the lake cannot be reached.
     """
     lake.configure(con)
-    waiting = ledger.loaded_but_not(con, "raw.events", TARGET)
+    return load_objects(con, lake, ledger.loaded_but_not(con, "raw.events", TARGET), planned or {}, transaction)
+
+
+def load_objects(
+    con: DuckDBPyConnection,
+    lake: Lake,
+    keys: list[str],
+    planned: Planned,
+    each: Callable[[DuckDBPyConnection], AbstractContextManager[None]],
+    only: Only | None = None,
+) -> EventTablesLoaded:
+    """Take the events of these objects, which `raw.events` holds, into their tables.
+
+    Args:
+        each: around every group of objects: a transaction, or nothing inside of one.
+        only: this table alone; the ledger is not written.
+    """
     tables = {name: columns for name, columns in columns_by_table(con).items() if name.startswith("events.")}
-    recorded = _recorded_shapes(con, lake, waiting)
+    recorded = _recorded_shapes(con, lake, keys)
     total, touched = EventTablesLoaded(), set[str]()
-    for group in ledger.groups(_measured(con, lake, waiting)):
-        keys = [item.key for item in group]
-        with transaction(con):
-            done, names = _Group(con, tables, recorded, datetime.now(UTC).replace(tzinfo=None)).load(keys)
-            ledger.record(con, TARGET, ((item.key, item.rows) for item in group))
+    for group in ledger.groups(_measured(con, lake, keys)):
+        with each(con):
+            loading = _Group(con, tables, recorded, planned, datetime.now(UTC).replace(tzinfo=None), only)
+            done, names = loading.load([item.key for item in group])
+            if only is None:
+                ledger.record(con, TARGET, ((item.key, item.rows) for item in group))
         touched |= names
         total = EventTablesLoaded(
             total.objects + len(group),
@@ -100,11 +136,21 @@ def _recorded_shapes(con: DuckDBPyConnection, lake: Lake, keys: list[str]) -> di
 class _Group:
     """One group of objects on its way into the tables."""
 
-    def __init__(self, con: DuckDBPyConnection, tables: Tables, recorded: dict[str, str], now: datetime) -> None:
+    def __init__(
+        self,
+        con: DuckDBPyConnection,
+        tables: Tables,
+        recorded: dict[str, str],
+        planned: Planned,
+        now: datetime,
+        only: Only | None,
+    ) -> None:
         self.con = con
         self.tables = tables
         self.recorded = recorded
+        self.planned = planned
         self.now = now
+        self.only = only
         self.done = EventTablesLoaded()
         self.touched: set[str] = set()
 
@@ -113,8 +159,9 @@ class _Group:
             "create or replace temp table _group as "
             "select message_id as id, anonymous_id, user_id, source as context_source_id, original_timestamp, sent_at, "
             "timestamp, received_at, type, coalesce(event, '') as event_text, payload, lake_object "
-            "from raw.events where list_contains($keys, lake_object)",
-            {"keys": keys},
+            "from raw.events where list_contains($keys, lake_object)"
+            + (" and type = $kind and (len($events) = 0 or list_contains($events, event))" if self.only else ""),
+            {"keys": keys} | ({"kind": self.only.kind, "events": list(self.only.events)} if self.only else {}),
         )
         shapes = self._shapes(keys)
         counts = self.con.execute("select type, event_text, count(*) from _group group by all order by all").fetchall()
@@ -155,11 +202,16 @@ class _Group:
         texts = {column.name: (column, _coalesced(column, text)) for column in planned.columns}
         types = kinds_of_values(self.con, "_rows", texts)
         columns = {name: (column, sql) for name, (column, sql) in texts.items() if name in types}
-        if kind == "track":
+        stated = {
+            name: type_
+            for name, type_ in self.planned.get(table.removeprefix("events."), {}).items()
+            if name in columns and self.tables.get(table, {}).get(name) != "VARCHAR"
+        }
+        if kind == "track" and self.only is None:
             context = {name: pair for name, pair in columns.items() if pair[0].is_context}
             self._write("events.tracks", kind, table, context, types)
         if kind != "track" or self._may_have(table):
-            self._write(table, kind, table, columns, types)
+            self._write(table, kind, table, columns, types | stated, stated)
             discards = planned.discards
         else:
             discards = [Discard(path, c.name, "too many event names") for c, _ in columns.values() for path in c.paths]
@@ -185,7 +237,13 @@ class _Group:
         return text
 
     def _write(
-        self, table: str, kind: str, event_table: str, columns: dict[str, tuple[Column, str]], types: dict[str, str]
+        self,
+        table: str,
+        kind: str,
+        event_table: str,
+        columns: dict[str, tuple[Column, str]],
+        types: dict[str, str],
+        stated: Collection[str] = (),
     ) -> None:
         fixed = BASE_COLUMNS | (TRACK_COLUMNS if kind == "track" else {})
         if table not in self.tables:
@@ -202,32 +260,45 @@ class _Group:
         values = {name: name for name in _BASE.split(", ")} | {"uuid_ts": "$now"}
         if kind == "track":
             values |= {"event": _literal(event_table.removeprefix("events.")), "event_text": "event_text"}
-        values |= {quoted_column(name): cast(sql, existing[name]) for name, (_, sql) in columns.items()}
+        misfits = self._misfits({name: (columns[name][1], existing[name]) for name in stated})
+        for name, (_, sql) in columns.items():
+            fitting = f"case when {fits(sql, existing[name])} then {sql} end" if name in misfits else sql
+            values[quoted_column(name)] = cast(fitting, existing[name])
         inserted = self.con.execute(
             f"insert into {quoted(table)} ({', '.join(values)}) select {', '.join(values.values())} from _rows",
             {"now": self.now},
         ).fetchone()
         self.touched.add(table)
         self.done = replace(self.done, rows=self.done.rows + (inserted[0] if inserted else 0))
+        for name in misfits:
+            text, type_ = columns[name][1], existing[name]
+            self._keep(table, name, text, f"{text} is not null and not coalesce({fits(text, type_)}, false)", type_)
+
+    def _misfits(self, stated: dict[str, tuple[str, str]]) -> list[str]:
+        """Columns (name → text, type) of which some value does not fit the type that the plan states."""
+        checks = [(name, text, kind) for name, (text, kind) in stated.items() if kind != "VARCHAR"]
+        fitting = dict(that_fit(self.con, "_rows", checks))
+        return [name for name, _, _ in checks if name not in fitting]
 
     def _discard(self, table: str, text: dict[Path, str], discards: list[Discard]) -> None:
         """Keep what no column can hold, unless the column already holds that very value."""
         for discard in discards:
             value = text[discard.path]
             same = discard.column if BASE_COLUMNS.get(discard.column) == "VARCHAR" else "null"
-            kept = self.con.execute(
-                "insert into events.rudder_discards "
-                "(table_name, row_id, column_name, column_value, received_at, uuid_ts, reason) "
-                f"select $table, id, $column, {value}, received_at, $now, $reason from _rows "
-                f"where {value} is not null and {value} is distinct from {same}",
-                {
-                    "table": table.removeprefix("events."),
-                    "column": discard.column,
-                    "reason": discard.reason,
-                    "now": self.now,
-                },
-            ).fetchone()
-            self.done = replace(self.done, discards=self.done.discards + (kept[0] if kept else 0))
+            condition = f"{value} is not null and {value} is distinct from {same}"
+            self._keep(table, discard.column, value, condition, discard.reason)
+
+    def _keep(self, table: str, column: str, value: str, condition: str, reason: str) -> None:
+        """Record values of `_rows` that the table's column does not hold."""
+        if reason in _TYPES:
+            reason = f"the plan says {reason}"
+        kept = self.con.execute(
+            "insert into events.rudder_discards "
+            "(table_name, row_id, column_name, column_value, received_at, uuid_ts, reason) "
+            f"select $table, id, $column, {value}, received_at, $now, $reason from _rows where {condition}",
+            {"table": table.removeprefix("events."), "column": column, "reason": reason, "now": self.now},
+        ).fetchone()
+        self.done = replace(self.done, discards=self.done.discards + (kept[0] if kept else 0))
 
     def _renew_users(self) -> None:
         """One row per user_id of this group: of each column the latest value, over all its identifies."""

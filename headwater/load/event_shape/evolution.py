@@ -76,7 +76,7 @@ def kinds_of_values(con: DuckDBPyConnection, rows: str, texts: Mapping[str, tupl
         looks_like_time = bool(_ISO.fullmatch(low) and _ISO.fullmatch(high))
         if kind != "VARCHAR" and (kind != "TIMESTAMP" or looks_like_time):
             to_check.append((name, kind))
-    return found | dict(_that_fit(con, rows, [(name, texts[name][1], kind) for name, kind in to_check]))
+    return found | dict(that_fit(con, rows, [(name, texts[name][1], kind) for name, kind in to_check]))
 
 
 def evolve(
@@ -115,7 +115,7 @@ def _wider(con: DuckDBPyConnection, table: str, name: str, old: str, new: str, r
         largest = _aggregate(con, quoted(table), [f"max(abs({quoted_column(name)}::hugeint))"])[0]
         return "DOUBLE" if largest is None or largest <= _EXACT_IN_DOUBLE else "VARCHAR"
     if old not in ("BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP") and text:
-        return old if list(_that_fit(con, rows, [(name, text, old)])) else "VARCHAR"
+        return old if list(that_fit(con, rows, [(name, text, old)])) else "VARCHAR"
     return "VARCHAR"
 
 
@@ -126,7 +126,8 @@ def _widened(name: str, old: str, new: str) -> str:
     return f"{column}::{new}"
 
 
-def _that_fit(con: DuckDBPyConnection, rows: str, checks: list[tuple[str, str, str]]) -> list[tuple[str, str]]:
+def that_fit(con: DuckDBPyConnection, rows: str, checks: list[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """Of (name, SQL text, type) those whose every value in `rows` fits the type, as (name, type)."""
     if not checks:
         return []
     parts = [f"count({text}) = count(*) filter ({fits(text, kind)})" for _, text, kind in checks]
