@@ -36,7 +36,7 @@ from headwater.settings import Settings
 from headwater.storage.deliveries import Deliveries, delivery_path
 from headwater.storage.deliveries.switch import is_enabled
 from headwater.storage.home import unwritable
-from headwater.storage.log import LogReader, Position
+from headwater.storage.log import LogReader, Position, destination_reader
 
 REFUSED, GAVE_UP = "refused", "gave up"
 _READ_BYTES = 4 * 1024 * 1024
@@ -120,7 +120,7 @@ class Delivery:
         self.store = Deliveries(delivery_path(settings, name))
         self.chooser = Chooser(settings, config, name, destination)
         self.carrier = open_carrier(name, destination, timeout=timeout, clock=clock, sleep=sleep)
-        self.reader = LogReader(settings.log_dir, f"push-{name}")
+        self.reader = LogReader(settings.log_dir, destination_reader(name))
         # a home from before there were delivery stores has its place in the reader's file
         self.reader.position = self.store.position() or self.reader.committed
         self.progress = load_progress(settings, name)
