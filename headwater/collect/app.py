@@ -22,7 +22,7 @@ from urllib.parse import unquote
 import msgspec
 
 from headwater import __version__
-from headwater.collect import accept, pixel, replay
+from headwater.collect import accept, pixel, replay, webhook
 from headwater.collect.cookie import AnonymousId
 from headwater.collect.judge import KEPT_BYTES, Accepted, Judge, Origin, utc_now
 from headwater.collect.metrics import CountingDisk, Metrics
@@ -57,7 +57,7 @@ _SINGLE = {name: name for name in ("track", "identify", "page", "screen", "group
 }
 _MANY = {"batch": "live", "b": "live", "import": "import"}
 _COLLECT = {f"/v1/{name}": name for name in (*_SINGLE, *_MANY)} | {"/beacon/v1/batch": "batch"}
-_FOLDERS: dict[str, Handler] = {"/pixel/v1": pixel.answer}
+_FOLDERS: dict[str, Handler] = {"/pixel/v1": pixel.answer, "/v1/webhook": webhook.answer}
 _PATHS: dict[str, Handler] = {"/v1/replay": replay.answer}
 _RETRY_AFTER = {"Retry-After": "2"}
 _LARGE = 256 * 1024

@@ -173,6 +173,17 @@ class Accepted:
         key = stable_id(origin.source, row.reason, place, payload)
         self._keep(origin.envelope(row.reason, place), key, payload, row.reason)
 
+    def add(self, more: Accepted) -> None:
+        """Count what another judgement of the same request gave."""
+        self.records += more.records
+        self.count += more.count
+        self.quarantined += more.quarantined
+        self.violating += more.violating
+        self.rejected += more.rejected[: LISTED - len(self.rejected)]
+        for mine, theirs in ((self.reasons, more.reasons), (self.dropped, more.dropped)):
+            for reason, number in theirs.items():
+                mine[reason] = mine.get(reason, 0) + number
+
     def _keep(self, envelope: bytes, key: str, payload: bytes, reason: str) -> None:
         self.records.append(frame(envelope, key, payload))
         self.quarantined += 1
