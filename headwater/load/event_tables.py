@@ -216,6 +216,11 @@ class _Group:
         else:
             discards = [Discard(path, c.name, "too many event names") for c, _ in columns.values() for path in c.paths]
         self._discard(table, text, discards)
+        for column in planned.columns:
+            for path in column.rivals:
+                before = _coalesced(replace(column, paths=column.paths[: column.paths.index(path)]), text)
+                reason = f"another key is called the same: {pointer(path)}"
+                self._keep(table, column.name, text[path], f"{text[path]} <> {before}", reason)
         if kind == "identify":
             self._renew_users()
 

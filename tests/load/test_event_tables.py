@@ -290,3 +290,21 @@ def test_objects_that_left_the_lake_after_loading_still_reach_their_tables(con, 
     load_event_tables(con, lake)
 
     assert con.execute("select n from events.seen").fetchall() == [(1,)]
+
+
+def test_of_two_keys_that_are_called_the_same_the_second_value_is_recorded(con, lake: Lake) -> None:
+    land(lake, 1, [
+        track("m1", "Bought", {"productId": "a", "product_id": "b"}, context={"appName": "x", "app": {"name": "y"}}),
+        track("m2", "Bought", {"product_id": "c"}),
+        track("m3", "Bought", {"productId": "d", "product_id": "d"}),
+        identify("m4", "u1", {"age": 3}, context={"traits": {"age": 4}}),
+    ])  # fmt: skip
+    load(con, lake)
+    assert con.execute("select id, product_id, context_app_name from events.bought order by 1").fetchall() == [
+        ("m1", "a", "y"), ("m2", "c", None), ("m3", "d", None),
+    ]  # fmt: skip
+    found = con.execute("select row_id, column_name, column_value, reason from events.rudder_discards order by all")
+    assert found.fetchall() == [
+        ("m1", "context_app_name", "x", "another key is called the same: /context/appName"),
+        ("m1", "product_id", "b", "another key is called the same: /properties/product_id"),
+    ]

@@ -63,12 +63,17 @@ _EITHER = {"name", "category"}  # a page's or screen's own, else the property of
 
 @dataclass
 class Column:
-    """One column of an event's table: where its value is looked for, in order, and the kinds seen there."""
+    """One column of an event's table: where its value is looked for, in order, and the kinds seen there.
+
+    `rivals` are those paths that come after another one of the same object (`productId` and `product_id`): where both
+    have a value, the later one has no column.
+    """
 
     name: str
     paths: list[Path] = field(default_factory=list)
     kinds: set[str] = field(default_factory=set)
     is_context: bool = False
+    rivals: list[Path] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,9 @@ def plan(event_type: str, shape: Shape, existing: Collection[str] = ()) -> Plan:
             discards.append(Discard(path, name, "the table has too many columns"))
         else:
             column = columns.setdefault(name, Column(name, is_context=is_context))
+            root = path[: len(path) - len(keys)]
+            if any(len(other) > len(root) and other[: len(root)] == root for other in column.paths) or is_context:
+                column.rivals += [path] if column.paths else []
             column.paths.append(path)
             column.kinds |= shape[path]
 
