@@ -31,6 +31,8 @@ COMMANDS = {
     "plan": ("headwater.entrance.plan:plan", "Check the tracking plan, hold it against what arrived, draft it."),
     "publish": ("headwater.storage.warehouse.command:publish", "Renew the read copy of the warehouse."),
     "explain": ("headwater.match.command:explain", "Show what makes an identifier belong to its person."),
+    "receipt": ("headwater.entrance.receipt:receipt", "Tell what became of one message."),
+    "live": ("headwater.entrance.receipt:live", "Follow events as they come in."),
     "status": ("headwater.entrance.status:status", "Show what is in this home and how old it is."),
 }
 

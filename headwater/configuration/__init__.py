@@ -79,6 +79,7 @@ __all__ = [
     "RestSource",
     "RestTable",
     "Source",
+    "SourceLimits",
     "SourcesFile",
     "Stream",
     "Sync",

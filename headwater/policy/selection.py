@@ -6,7 +6,7 @@ consent, integrations, privacy: they look into the event.
 
 from __future__ import annotations
 
-from headwater.configuration import Stream
+from headwater.configuration import Config, Stream
 
 
 class Selection:
@@ -29,3 +29,14 @@ class Selection:
         if self._events and kind == "track" and event not in self._events:
             return "events"
         return ""
+
+
+def kept_away(config: Config, destination: str, source: str, route: str, kind: str, event: str | None) -> str:
+    """Why an event has no outcome of its own at a destination that is past it, in words for people."""
+    decided = config.destinations.get(destination)
+    if decided is None or decided.stream is None:
+        return "not configured any more"
+    reason = Selection(decided.stream).reason(source, route, kind, event)
+    if reason:
+        return f"left out by stream.{reason} of destinations/{destination}.yaml"
+    return "not sent: it came before this destination began, or while it was switched off"

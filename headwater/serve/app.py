@@ -19,9 +19,10 @@ from pydantic import BaseModel
 
 from headwater import __version__
 from headwater.configuration import Config
-from headwater.serve import docs, errors
+from headwater.serve import docs, errors, inside
 from headwater.serve.errors import ApiError
 from headwater.serve.online import Online
+from headwater.settings import Settings
 from headwater.storage.online import Found, Pushed
 
 _BEARER = HTTPBearer(auto_error=False, description="A token of `api_tokens` in config/platform.yaml.")
@@ -59,7 +60,7 @@ class Health(BaseModel):
     age_seconds: float | None
 
 
-def create_app(config: Config, online: Online) -> FastAPI:
+def create_app(config: Config, online: Online, settings: Settings) -> FastAPI:
     """The API as an ASGI application."""
     app = FastAPI(
         title="Headwater profile API", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False
@@ -103,6 +104,8 @@ def create_app(config: Config, online: Online) -> FastAPI:
     @app.get("/version", summary="The version of this service")
     async def version() -> dict[str, str]:
         return {"version": __version__}
+
+    inside.install(app, settings, config)
 
     @app.get("/docs", include_in_schema=False)
     async def documentation() -> HTMLResponse:

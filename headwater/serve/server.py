@@ -43,7 +43,7 @@ async def _serve(settings: Settings, config: Config) -> None:
     online = Online(settings)
     opening = asyncio.create_task(online.open())  # Redis loads while the app is being built
     server = Server(
-        create_app(config, online),
+        create_app(config, online, settings),
         address=settings.host,
         port=settings.api_port,
         interface=Interfaces.ASGINL,

@@ -6,7 +6,7 @@ for people (`headwater.entrance.receipt`), HTTP (`headwater.serve`), why a desti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +19,7 @@ from headwater.settings import Settings
 from headwater.storage.deliveries import Delivered, Deliveries, delivery_paths
 from headwater.storage.lake import Lake, open_lake
 from headwater.storage.log import DamagedError, LogReader, Record, segments
+from headwater.storage.warehouse.publication import read_copy
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -74,6 +75,60 @@ class Receipt:
     def is_known(self) -> bool:
         """Whether it was ever here."""
         return bool(self.arrivals or any(self.deliveries.values()))
+
+
+def as_json(receipt: Receipt, why_not: Callable[[str, Arrival], str], *, payload: bool = False) -> dict[str, Any]:
+    """The receipt as an API tells it, in the order in which things happen to a message.
+
+    Args:
+        why_not: (destination, arrival) → why a destination that is past it has no outcome.
+        payload: also what was sent, which may hold personal data.
+    """
+    last = next((a for a in reversed(receipt.arrivals) if a.verdict == "accepted"), None)
+    destinations = {}
+    for name, rows in receipt.deliveries.items():
+        told = [_outcome(row) for row in rows]
+        if not told and name in receipt.behind:
+            told = [{"status": "pending"}]
+        elif not told and last is not None:
+            told = [{"status": "not sent", "reason": why_not(name, last)}]
+        destinations[name] = told
+    return {
+        "messageId": receipt.message_id,
+        "arrivals": [_arrival(arrival, payload) for arrival in receipt.arrivals],
+        "destinations": destinations,
+        "loaded": [{"table": found.table, "readCopyAsOf": f"{found.as_of.isoformat()}Z"} for found in receipt.loaded],
+    }
+
+
+def _arrival(arrival: Arrival, payload: bool) -> dict[str, Any]:
+    told = {
+        "source": arrival.source,
+        "type": arrival.type,
+        "event": arrival.event or None,
+        "receivedAt": f"{arrival.received_at.isoformat()}Z",
+        "route": arrival.route or None,
+        "verdict": arrival.verdict,
+        "reason": arrival.reason or None,
+        "violations": arrival.violations,
+        "landed": arrival.place if arrival.is_landed else None,
+        "logSegment": None if arrival.is_landed else arrival.place,
+        "replays": arrival.replays or None,
+    }
+    return told | ({"payload": arrival.payload} if payload else {})
+
+
+def _outcome(row: Delivered) -> dict[str, Any]:
+    return {
+        "status": row.status,
+        "at": f"{row.at.isoformat()}Z",
+        "reason": row.reason or None,
+        "code": row.code or None,
+        "answer": row.answer or None,
+        "attempts": row.attempts,
+        "toolEvent": row.tool_event or None,
+        "transformations": msgspec.json.decode(row.steps),
+    }
 
 
 def find_receipt(settings: Settings, message_id: str) -> Receipt:
@@ -209,16 +264,16 @@ def _loaded(settings: Settings, message_id: str) -> list[Loaded]:
     """Where the read copy has it; a service never opens the warehouse itself."""
     import duckdb
 
-    if not settings.warehouse_read.exists():
+    copy = read_copy(settings)
+    if copy is None:
         return []
-    as_of = datetime.utcfromtimestamp(settings.warehouse_read.stat().st_mtime)
     found = []
     try:
         with duckdb.connect(str(settings.warehouse_read), read_only=True) as con:
             for table in ("raw.events", "raw.quarantine", "raw.dropped"):
                 query = f"select 1 from {table} where message_id = ? limit 1"
                 if con.execute(query, [message_id]).fetchone():
-                    found.append(Loaded(table, as_of))
+                    found.append(Loaded(table, copy.published_at))
     except duckdb.Error:
         return found  # an older copy without one of the tables, or one that is being swapped: what was found counts
     return found

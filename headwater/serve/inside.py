@@ -1,0 +1,137 @@
+"""The routes that show and change the platform's inside: receipts, live events, plan, destinations, replay.
+
+Belongs here: HTTP, and who may. Does not belong here: what they tell or do; that is in `headwater.storage` and
+`headwater.policy`, and replaying is the collector's.
+
+Each needs an admin token (`admin_tokens` of platform.yaml) with the scope that its route names. Nothing here opens the
+warehouse: receipts read log, lake, delivery stores and the read copy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Body, Depends, FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+
+from headwater.configuration import AdminToken, Config
+from headwater.policy.selection import kept_away
+from headwater.serve.errors import ApiError
+from headwater.settings import Settings
+from headwater.storage.deliveries.switch import is_enabled, set_enabled
+
+_BEARER = HTTPBearer(auto_error=False, description="An admin token of `admin_tokens` in config/platform.yaml.")
+_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+POLL_SECONDS = 0.2
+KEEP_ALIVE_SECONDS = 15.0
+
+
+class Switch(BaseModel):
+    """Whether a destination is to be delivered to."""
+
+    is_enabled: bool
+
+
+def install(app: FastAPI, settings: Settings, config: Config) -> None:
+    """Add the routes."""
+
+    def allowed(scope: str) -> list[Any]:
+        return [Depends(_require(config.platform.admin_tokens, scope))]
+
+    @app.get("/v1/receipts/{message_id:path}", summary="What became of a message", dependencies=allowed("receipts"))
+    async def receipt(message_id: str, payload: bool = False) -> Response:
+        from headwater.storage.receipts import Arrival, as_json, find_receipt
+
+        def why_not(name: str, arrival: Arrival) -> str:
+            return kept_away(config, name, arrival.source, arrival.route, arrival.type, arrival.event)
+
+        found = await asyncio.to_thread(find_receipt, settings, message_id)
+        if not found.is_known:
+            raise ApiError(404, "not_found", f"No message «{message_id}» is known here.")
+        return _json(as_json(found, why_not, payload=payload))
+
+    @app.get("/v1/live", summary="Events as they come in (server-sent events)", dependencies=allowed("live"))
+    async def live(
+        request: Request, source: str = "", event: str = "", user: str = "", verdict: str = ""
+    ) -> StreamingResponse:
+        from headwater.storage.live import Follower, Wanted
+
+        follower = await asyncio.to_thread(Follower, settings, Wanted(source, event, user, verdict))
+        return StreamingResponse(_events(request, follower), media_type="text/event-stream")
+
+    @app.get("/v1/plan", summary="The tracking plan", dependencies=allowed("plan"))
+    async def plan() -> Response:
+        return _json({"plan": config.plan, "events": config.tracking_plan})
+
+    @app.get("/v1/destinations", summary="Streaming destinations", dependencies=allowed("destinations"))
+    async def destinations() -> Response:
+        return _json([_destination(settings, config, name) for name, d in config.destinations.items() if d.stream])
+
+    @app.put("/v1/destinations/{name}", summary="Switch one on or off", dependencies=allowed("destinations"))
+    async def switch(name: str, wanted: Switch) -> Response:
+        found = config.destinations.get(name)
+        if found is None or found.stream is None:
+            known = ", ".join(n for n, d in config.destinations.items() if d.stream) or "none"
+            raise ApiError(404, "not_found", f"There is no streaming destination «{name}»; there are: {known}.")
+        await asyncio.to_thread(set_enabled, settings, name, wanted.is_enabled)
+        return _json(_destination(settings, config, name))
+
+    @app.post("/v1/replay", summary="Put quarantined rows through again", dependencies=allowed("replay"))
+    async def replay(request: Request, rows: Annotated[bytes, Body(media_type="application/x-ndjson")]) -> Response:
+        return await _forward(settings, request, rows)
+
+
+def _require(tokens: list[AdminToken], scope: str) -> Callable[[_Credentials], None]:
+    def require(given: _Credentials) -> None:
+        sent = given.credentials.encode() if given else b""
+        found = [token for token in tokens if hmac.compare_digest(token.token.encode(), sent)]
+        if not found:
+            message = "Send `Authorization: Bearer <admin token>`." if given is None else "This token is not known."
+            raise ApiError(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
+        if not any(scope in token.scopes for token in found):
+            raise ApiError(403, "missing_scope", f"This token lacks the scope «{scope}».")
+
+    return require
+
+
+def _destination(settings: Settings, config: Config, name: str) -> dict[str, Any]:
+    found = config.destinations[name]
+    enabled = is_enabled(settings, name, found.is_enabled)
+    return {"name": name, "type": found.type, "is_enabled": enabled, "description": found.description}
+
+
+async def _events(request: Request, follower: Any) -> AsyncIterator[bytes]:
+    """New events until the reader goes away; a comment now and then tells proxies that the line is alive."""
+    quiet = 0.0
+    while not await request.is_disconnected():
+        found = await asyncio.to_thread(list, follower.new())
+        for seen in found:
+            yield b"data: " + msgspec.json.encode(seen) + b"\n\n"
+        quiet = 0.0 if found else quiet + POLL_SECONDS
+        if quiet >= KEEP_ALIVE_SECONDS:
+            quiet = 0.0
+            yield b": quiet\n\n"
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _forward(settings: Settings, request: Request, rows: bytes) -> Response:
+    """The collector judges; it alone writes the log."""
+    import httpx
+
+    headers = {"Authorization": request.headers["authorization"], "Content-Type": "application/x-ndjson"}
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+            answer = await client.post(f"{settings.collector_url}/v1/replay", content=rows, headers=headers)
+    except httpx.TransportError as error:
+        raise ApiError(503, "unavailable", f"The collector does not answer: {error}.", {"Retry-After": "2"}) from error
+    return Response(answer.content, answer.status_code, media_type="application/json")
+
+
+def _json(content: Any) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")

@@ -1,0 +1,128 @@
+"""The routes for the platform's inside: who may, and that they tell and do what they say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from headwater.settings import Settings
+from headwater.storage.deliveries.switch import is_enabled
+from headwater.storage.log import Envelope, LogWriter, encode_envelope, frame
+from tests.serve.conftest import Api, free_port
+
+CONFIG = {
+    "platform.yaml": """
+company: Test
+currency: USD
+stacks: [starter]
+api_tokens: [api_secret]
+admin_tokens:
+  - {token: all_secret, scopes: [plan, receipts, live, destinations, replay]}
+  - {token: plan_secret, scopes: [plan]}
+""",
+    "sources.yaml": "import_source: web\nsources:\n  web: {kind: events, write_keys: [wk]}\n",
+    "identity.yaml": "id_types:\n  user_id: {priority: 1}\nedges: []\n",
+    "destinations/hook.yaml": "type: webhook\nbase_url: http://127.0.0.1:9\nstream: {events: [Order Completed]}\n",
+    "tracking_plan/order.yaml": "event: Order Completed\nowner: a@example.com\ndescription: An order.\n",
+}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("inside")
+    for name, text in CONFIG.items():
+        path = folder / "config" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return Settings(
+        home=folder / "home",
+        config_dir=folder / "config",
+        lake_url=str(folder / "home" / "lake"),
+        api_port=free_port(),
+        collector_port=free_port(),
+    )
+
+
+@pytest.fixture(scope="module")
+def api(settings: Settings) -> Iterator[Api]:
+    running = Api(settings)
+    try:
+        running.wait()
+        running.client.headers["Authorization"] = "Bearer all_secret"
+        yield running
+    finally:
+        running.stop()
+
+
+def write(settings: Settings, *message_ids: str) -> None:
+    async def run() -> None:
+        log = LogWriter(settings.log_dir)
+        log.open()
+        now = datetime.now(UTC).replace(tzinfo=None)
+        envelope = encode_envelope(Envelope("web", "live", now))
+        event = {"type": "track", "event": "Product Viewed", "userId": "u1"}
+        await log.append([frame(envelope, key, json.dumps(event).encode()) for key in message_ids])
+        await log.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/receipts/m1"),
+        ("GET", "/v1/live"),
+        ("GET", "/v1/destinations"),
+        ("PUT", "/v1/destinations/hook"),
+        ("POST", "/v1/replay"),
+    ],
+)
+def test_each_route_asks_for_a_token_and_its_scope(api: Api, method: str, path: str) -> None:
+    body = {"content": b'{"is_enabled": true}', "headers": {"Content-Type": "application/json"}}
+    for header, status, code in (
+        ("", 401, "unauthorized"),
+        ("Bearer nobody", 401, "unauthorized"),
+        ("Bearer api_secret", 401, "unauthorized"),
+        ("Bearer plan_secret", 403, "missing_scope"),
+    ):
+        headers = {**body["headers"], "Authorization": header}
+        answer = api.client.request(method, path, content=body["content"], headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_a_receipt_tells_where_a_message_is_and_404_says_that_nobody_knows_it(api: Api, settings: Settings) -> None:
+    assert api.get("/v1/receipts/nobody").status_code == 404
+    write(settings, "a/b c")
+    told = api.get("/v1/receipts/a%2Fb%20c").json()
+    assert told["messageId"] == "a/b c"
+    assert [(one["event"], one["verdict"]) for one in told["arrivals"]] == [("Product Viewed", "accepted")]
+
+
+def test_the_plan_is_told(api: Api) -> None:
+    assert api.get("/v1/plan").json()["events"]["order"]["event"] == "Order Completed"
+
+
+def test_a_destination_is_switched_off_and_on(api: Api, settings: Settings) -> None:
+    assert api.get("/v1/destinations").json()[0]["is_enabled"] is True
+    for wanted in (False, True):
+        answer = api.client.put("/v1/destinations/hook", json={"is_enabled": wanted})
+        assert answer.json()["is_enabled"] is wanted
+        assert is_enabled(settings, "hook", not wanted) is wanted
+    assert api.client.put("/v1/destinations/nothing", json={"is_enabled": True}).status_code == 404
+
+
+def test_live_events_are_streamed_as_they_come(api: Api, settings: Settings) -> None:
+    with api.client.stream("GET", "/v1/live", params={"event": "Product Viewed"}, timeout=30) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        write(settings, "live-1")
+        line = next(line for line in answer.iter_lines() if line.startswith("data: "))
+    assert json.loads(line.removeprefix("data: "))["message_id"] == "live-1"
+
+
+def test_a_replay_while_the_collector_is_away_is_told(api: Api) -> None:
+    answer = api.client.post("/v1/replay", content=b"{}", headers={"Content-Type": "application/x-ndjson"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
