@@ -63,6 +63,7 @@ class Result:
 
 class Transformer:
     """A chain of transformations in a process of its own, started with the first event and again after it was ended.
+    For one thread at a time. A changed file is read by a new Transformer only.
 
     Args:
         folder: `config/transformations/`.
@@ -192,7 +193,7 @@ class _Worker:
         numbers = [*map(str, shared), str(memory_mb * 1024 * 1024), str(limit + _GRACE_SECONDS)]
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "headwater.policy.transform_worker", *numbers, str(folder), *names],
+                [sys.executable, "-I", "-B", "-m", "headwater.policy.transform_worker", *numbers, str(folder), *names],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=None if is_loud else subprocess.DEVNULL,

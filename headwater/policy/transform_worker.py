@@ -19,6 +19,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from mmap import mmap
 from pathlib import Path
 from time import monotonic
@@ -175,8 +176,9 @@ def _start(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the pipe
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     faulthandler.register(signal.SIGUSR1, file=int(stacks_file), all_threads=False)
-    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(ValueError, OSError):  # macOS knows the limit, but does not take it
+        resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     sys.path.append(folder)
     main(Path(folder), names, mmap(int(progress_file), PROGRESS.size), float(limit))
 
