@@ -69,7 +69,7 @@ class Intercom(Standin):
         sent, number = read_json(body), request.path_params["id"]
         if refusal := unknown_caller(request) or wrong_contact(sent):
             return refusal
-        if number not in self._ids.values():
+        if not self.memory.has(self.name, f"contact {number}"):
             return refused(404, "not_found", "User Not Found")
         self._learn(number, sent)
         return JSONResponse({"type": "contact", "id": number, **sent})
@@ -87,7 +87,8 @@ class Intercom(Standin):
 
     def _find(self, sent: dict[str, Any]) -> str | None:
         keys = [f"{name} {sent[name]}".lower() for name in ("external_id", "email") if sent.get(name)]
-        return next((self._ids[key] for key in keys if key in self._ids), None)
+        numbers = (self._ids[key] for key in keys if key in self._ids)
+        return next((number for number in numbers if self.memory.has(self.name, f"contact {number}")), None)
 
     def _learn(self, number: str, sent: dict[str, Any]) -> None:
         for name in ("external_id", "email"):

@@ -44,6 +44,12 @@ class Memory:
             self._con.execute("commit")
             return self._con.total_changes - before
 
+    def has(self, tool: str, message_id: str) -> bool:
+        """Whether a tool was told something under this message id."""
+        with self._lock:
+            query = "select 1 from kept where tool = ? and message_id = ?"
+            return self._con.execute(query, (tool, message_id)).fetchone() is not None
+
     def rows(self, tool: str, limit: int = 1000) -> list[dict[str, Any]]:
         """The newest of what a tool was told."""
         with self._lock:

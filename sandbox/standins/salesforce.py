@@ -45,7 +45,6 @@ class Salesforce(Standin):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._sessions = 0
-        self._there = {row["message_id"] for row in self.memory.rows(self.name, 1_000_000)}
 
     def paths(self) -> list[tuple[str, str, Handler]]:
         return [
@@ -111,7 +110,7 @@ class Salesforce(Standin):
         results = []
         for record in records:
             key = f"{kind} {record.get(field)}"
-            fault = wrong(kind, field, record, is_new=key not in self._there)
+            fault = wrong(kind, field, record, is_new=not self.memory.has(self.name, key))
             if fault is None and numbers.count(record[field]) > 1:
                 fault = ("DUPLICATE_VALUE", f"Duplicate external id specified: {record[field]}", [field])
             if fault:
@@ -119,7 +118,6 @@ class Salesforce(Standin):
                 results.append({"success": False, "errors": [told]})
                 continue
             created = bool(self.keep([(kind, key, record.get(field), record)]))
-            self._there.add(key)
             number = f"00Q{abs(hash(key)) % 10**12:012d}"
             results.append({"id": number, "success": True, "errors": [], "created": created})
         return results

@@ -95,6 +95,7 @@ class HubSpot(EventDestination):
     integrations_name = "HubSpot"
     Settings = HubSpotSettings
     streaming = Streaming(batch_size=100)
+    knows_repeats = False
     rate_per_second = 10.0
 
     def __init__(self, config: DestinationConfig) -> None:

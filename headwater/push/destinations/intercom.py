@@ -92,6 +92,7 @@ class Intercom(EventDestination):
     integrations_name = "Intercom"
     Settings = IntercomSettings
     streaming = Streaming(batch_size=1)
+    knows_repeats = False
     rate_per_second = 150.0
 
     def __init__(self, config: DestinationConfig) -> None:

@@ -79,6 +79,7 @@ class Slack(EventDestination):
     Settings = SlackSettings
     token_in = "url"  # noqa: S105
     streaming = Streaming(batch_size=1)
+    knows_repeats = False
     rate_per_second = 1.0
 
     def __init__(self, config: DestinationConfig) -> None:
