@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from typing import Any
 
 import pytest
 
@@ -22,8 +21,8 @@ from headwater.push.stream import Delivery, drain
 from headwater.settings import Settings
 from headwater.storage.deliveries import Delivered, Deliveries, delivery_path
 from headwater.storage.deliveries.switch import set_enabled
-from headwater.storage.log import Envelope, LogWriter, encode_envelope, frame
-from tests.push.log_events import track, write_events
+from headwater.storage.log import Envelope
+from tests.push.log_events import track, write_events, write_record
 from tests.tool_server import TOKEN, Failure, ToolServer
 
 
@@ -68,19 +67,6 @@ def transformation(settings: Settings, config: Config, name: str, body: str) -> 
     config.transformations[name] = Transformation(timeout_seconds=2.0)
 
 
-def write_record(settings: Settings, envelope: Envelope, *events: dict[str, Any]) -> None:
-    import asyncio
-
-    async def write() -> None:
-        writer = LogWriter(settings.log_dir)
-        writer.open()
-        data = encode_envelope(envelope)
-        await writer.append([frame(data, event["messageId"], json.dumps(event).encode()) for event in events])
-        await writer.close()
-
-    asyncio.run(write())
-
-
 def test_what_settings_keep_away_is_counted_by_reason_and_leaves_no_row(
     settings: Settings, config: Config, hook: Destination, tool: ToolServer
 ) -> None:
@@ -91,8 +77,8 @@ def test_what_settings_keep_away_is_counted_by_reason_and_leaves_no_row(
     write_events(settings.log_dir, track(4), source="shop")
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     dropped = Envelope("web", "live", now, verdict="drop", violations=[("unplanned_event", "event", "no")])
-    write_record(settings, dropped, track(5))
-    write_record(settings, Envelope("web", "quarantine", now, reason="plan: rule"), track(6))
+    write_record(settings.log_dir, dropped, track(5))
+    write_record(settings.log_dir, Envelope("web", "quarantine", now, reason="plan: rule"), track(6))
     assert drain(settings, config, "hook").delivered == 2
     assert told(settings) == [("m1", "delivered", ""), ("p", "delivered", "")]
     assert counted(settings) == {
