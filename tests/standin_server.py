@@ -27,7 +27,8 @@ TOKEN = "sandbox_demo"
 
 
 class StandinServer:
-    """One stand-in on a free port. Use as a context manager; `url` is its address with the tool's prefix."""
+    """One stand-in on a free port. Use as a context manager; `url` is its address with the tool's prefix, `client` asks
+    it directly."""
 
     def __init__(self, cls: type[Standin], folder: Path, **overrides: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,6 +38,8 @@ class StandinServer:
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/{cls.name}"
+        # without certificates, which take long to read for each client and which nobody here needs
+        self.client = httpx.Client(base_url=self.url, verify=False, trust_env=False)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
 
     def __enter__(self) -> StandinServer:
@@ -46,24 +49,25 @@ class StandinServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.client.close()
         self._server.should_exit = True
         self._thread.join(10)
         self._socket.close()
 
     def kept(self) -> list[dict[str, Any]]:
         """What it was told, oldest first."""
-        return list(reversed(httpx.get(f"{self.url}/_kept").json()))
+        return list(reversed(self.client.get("/_kept").json()))
 
     def counts(self) -> dict[str, int]:
         """Its own report: how many of each event."""
         found: dict[str, int] = {}
-        for row in httpx.get(f"{self.url}/_counts").json():
+        for row in self.client.get("/_counts").json():
             found[row["event"]] = found.get(row["event"], 0) + row["count"]
         return found
 
     def fault(self, **fault: Any) -> None:
         """Misbehave at the next requests."""
-        httpx.post(f"{self.url}/_faults", json=fault).raise_for_status()
+        self.client.post("/_faults", json=fault).raise_for_status()
 
 
 def open_at(

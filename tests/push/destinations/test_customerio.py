@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from headwater.errors import ConfigError, UnavailableError
@@ -133,6 +132,6 @@ def test_wrong_credentials_and_answers_that_cannot_be_read(tool: StandinServer) 
     for answer in (Answer(200, None, "<html>"), Answer(207, {"errors": [{"batch_index": 4}]}, "")):
         with pytest.raises(UnavailableError):
             destination.call_outcomes(call, answer)
-    empty = httpx.post(f"{tool.url}/api/v2/batch", json={}, headers=destination.headers())
+    empty = tool.client.post("/api/v2/batch", json={}, headers=destination.headers())
     assert empty.status_code == 400
     assert not destination.is_readable(Answer(400, empty.json(), ""))
