@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from headwater.configuration import Config, Destination, Stream
+from headwater.configuration import Config, Destination, Stream, load_config
 from headwater.errors import ConfigError
 from headwater.push.progress import load_progress
 from headwater.push.worker import work
@@ -125,3 +126,69 @@ def test_a_worker_killed_again_and_again_loses_no_event_and_repeats_at_most_one_
     process.terminate()
     assert process.wait(20) == 0
     assert len(tool.accepted) <= total + 10 * kills
+
+
+def write_config(settings: Settings, **destinations: dict[str, Any]) -> None:
+    folder = settings.config_dir
+    (folder / "destinations").mkdir(parents=True, exist_ok=True)
+    (folder / "platform.yaml").write_text("{company: T, currency: EUR, stacks: [starter]}")
+    (folder / "sources.yaml").write_text("{sources: {server: {kind: events, write_keys: [k]}}}")
+    (folder / "identity.yaml").write_text("{id_types: {}, edges: []}")
+    for name, destination in destinations.items():
+        (folder / "destinations" / f"{name}.yaml").write_text(json.dumps(destination))
+
+
+def webhook(tool: ToolServer, **more: Any) -> dict[str, Any]:
+    return {"type": "webhook", "base_url": f"{tool.url}/webhook", "token": TOKEN, "rate_per_second": 1000,
+            "stream": {}, **more}  # fmt: skip
+
+
+def test_edits_of_the_config_are_followed_while_it_runs_and_a_broken_one_is_not(
+    settings: Settings, tool: ToolServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_config(settings, one=webhook(tool))
+    numbers = iter(range(1000))
+
+    def arrives(server: ToolServer, event: str = "Order Completed") -> bool:
+        number = next(numbers)
+        write_events(settings.log_dir, track(number))
+        time.sleep(0.3)
+        return any(told["messageId"] == f"m{number}" and told["event"] == event for told in server.accepted)
+
+    with ToolServer() as other, working(settings, load_config(settings)):
+        wait_until(lambda: arrives(tool))
+        write_config(settings, two=webhook(other))
+        wait_until(lambda: arrives(other))
+        folder = settings.config_dir / "transformations"
+        folder.mkdir()
+        (folder / "t.py").write_text("def transform(event):\n    event['event'] = 'A'\n    return event\n")
+        write_config(settings, two=webhook(other, transformations=["t"]))
+        wait_until(lambda: arrives(other, "A"))
+        (folder / "t.py").write_text("def transform(event):\n    event['event'] = 'B2'\n    return event\n")
+        wait_until(lambda: arrives(other, "B2"))
+        (settings.config_dir / "destinations" / "two.yaml").write_text("type: [")
+        wait_until(lambda: "the old one stays" in caplog.text)
+        assert arrives(other, "B2")
+        (settings.config_dir / "destinations" / "two.yaml").unlink()
+        wait_until(lambda: not arrives(other, "B2"))
+        wait_until(lambda: arrives(tool))
+    assert len({event["messageId"] for event in tool.accepted}) == len(tool.accepted)
+    assert len({event["messageId"] for event in other.accepted}) == len(other.accepted)
+
+
+@pytest.mark.slow
+def test_a_signal_ends_the_worker_though_a_tool_hangs_and_another_asked_for_patience(
+    settings: Settings, tool: ToolServer
+) -> None:
+    with ToolServer() as hanging:
+        hanging.delay = 60
+        write_config(settings, patient=webhook(tool), hanging=webhook(hanging))
+        tool.failures.append(Failure(429, {"Retry-After": "200"}))
+        write_events(settings.log_dir, track(1))
+        command = [str(Path(sys.executable).with_name("headwater")), "stream"]
+        process = subprocess.Popen(command, env=settings.environment(), stdout=subprocess.DEVNULL)
+        wait_until(lambda: tool.statuses == [429])
+        time.sleep(0.5)
+        process.terminate()
+        assert process.wait(20) == 0
+    assert tool.accepted == hanging.accepted == []
