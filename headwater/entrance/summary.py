@@ -88,10 +88,10 @@ def _counts(ask: _Asker, config: Config) -> None:
 
 
 def _quarantine(ask: _Asker) -> None:
-    """Each reason of each source, with the first places where it was met."""
+    """Each reason of each source, with the first places where it was met; what was put through again is done with."""
     found = ask.rows(
         "select reason, coalesce(source, ''), count(*), coalesce(list(detail order by detail)[:3], [])"
-        " from raw.quarantine group by 1, 2 order by 3 desc, 1, 2"
+        " from raw.quarantine where replayed_at is null group by 1, 2 order by 3 desc, 1, 2"
     )
     if found:
         click.echo("\nKept aside (select * from raw.quarantine):")
