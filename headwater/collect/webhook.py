@@ -14,7 +14,8 @@ import msgspec
 
 from headwater.collect.judge import KEPT_BYTES, Accepted, events
 from headwater.collect.request import Answer, RefusedError, Request
-from headwater.collect.webhooks import TYPES, Unreadable
+from headwater.collect.webhooks import Unreadable
+from headwater.collect.webhooks.registry import TYPES
 from headwater.event import NOT_JSON, stable_id
 
 if TYPE_CHECKING:

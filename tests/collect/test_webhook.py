@@ -13,11 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from headwater.collect import webhooks
 from headwater.collect.app import Collector
 from headwater.collect.limits import Bucket
 from headwater.collect.rules import Rules
-from headwater.collect.webhooks import Unreadable
+from headwater.collect.webhooks import Unreadable, registry
 from headwater.configuration import WebhookSource
 from headwater.storage.log import LogReader, LogWriter, Record
 
@@ -43,7 +42,7 @@ class Tool:
 
 @pytest.fixture
 def rules(monkeypatch: pytest.MonkeyPatch) -> Rules:
-    monkeypatch.setitem(webhooks.TYPES, "tool", Tool())
+    monkeypatch.setitem(registry.TYPES, "tool", Tool())
     return Rules({"k": "web"}, webhooks={"mails": WebhookSource(type="tool", secret="s3cret")})
 
 

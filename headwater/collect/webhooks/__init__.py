@@ -34,7 +34,3 @@ class Translator(Protocol):
         Raises:
             ValueError: the body cannot be read at all; it is kept aside whole.
         """
-
-
-TYPES: dict[str, Translator] = {}
-"""By the name that a source's `type` has in `sources.yaml`."""

@@ -1,0 +1,43 @@
+"""Any other tool: a call's body becomes one event, which the source's transformations make a spec event of.
+
+The event is `Webhook Received` with the body as its properties (`items` for an array), and so keeps what was sent. Its
+messageId comes from the body's bytes: the same call again adds nothing. The secret, when there is one, is compared
+with `Authorization: Bearer`, `X-Webhook-Token` or the query's `token`. Who it is about is taken from where callers put
+it: `userId`, `user_id`, `anonymousId`, `email`; else the event gets an anonymousId of its own, which a transformation
+can tell from a person's by its prefix `webhook_`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from headwater.collect.webhooks import Unreadable
+from headwater.collect.webhooks.common import is_same, person, track
+
+
+class Generic:
+    """Any JSON."""
+
+    def verify(
+        self, secret: str, headers: Mapping[str, str], query: Mapping[str, str], body: bytes, now: datetime
+    ) -> bool:
+        """The secret as a token; without a secret anybody may call."""
+        if not secret:
+            return True
+        bearer = headers.get("authorization", "")
+        given = bearer[7:] if bearer[:7].lower() == "bearer " else headers.get("x-webhook-token") or query.get("token")
+        return is_same(secret, given or "")
+
+    def translate(self, body: bytes) -> Sequence[dict[str, Any] | Unreadable]:
+        """One event."""
+        content = msgspec.json.decode(body)
+        properties = content if isinstance(content, dict) else {"items": content}
+        digest = hashlib.sha256(body).hexdigest()[:32]
+        user = properties.get("userId") or properties.get("user_id")
+        who = person(user, properties.get("email"), properties.get("anonymousId") or f"webhook_{digest}")
+        return [track(f"webhook_{digest}", "Webhook Received", who, properties, None, "generic")]
