@@ -26,7 +26,7 @@ class Wording(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     Attributes:
         event_names: our event's name (or `page`, `identify`, …) → the tool's.
-        property_names: our property → the tool's.
+        property_names: our property or trait → the tool's.
     """
 
     event_names: dict[str, str] = {}

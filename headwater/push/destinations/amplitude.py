@@ -190,7 +190,7 @@ class Amplitude(EventDestination):
         base = self._base(payload)
         kind = payload.get("type")
         if kind == "identify":
-            traits = _known(spec.traits(payload))
+            traits = mapping.renamed(spec.traits(payload), {}, self.settings)
             return [{**base, "event_type": "$identify", "insert_id": event.message_id,
                      "user_properties": {"$set": traits}}]  # fmt: skip
         if kind == "group":

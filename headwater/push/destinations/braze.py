@@ -182,7 +182,7 @@ class Braze(EventDestination):
         if kind == "alias":
             return
         if kind == "identify":
-            yield "attributes", {**who, **attributes(spec.traits(payload))}
+            yield "attributes", {**who, **attributes(spec.traits(payload), self.settings)}
             return
         at = mapping.time_of(payload)
         when: dict[str, Any] = {"time": iso(at)} if at else {}
@@ -253,12 +253,12 @@ class Braze(EventDestination):
         return {name: value for name, value in found.items() if value is not None}
 
 
-def attributes(traits: Mapping[str, Any]) -> dict[str, Any]:
+def attributes(traits: Mapping[str, Any], wording: mapping.Wording) -> dict[str, Any]:
     """Traits as Braze's attributes: its own by their names, the rest as custom attributes."""
     address = traits.get("address")
     place = mapping.only(address, ADDRESS_NAMES) if isinstance(address, Mapping) else {}
     rest = mapping.without(traits, "address") if isinstance(address, Mapping) else dict(traits)
-    found = {**mapping.renamed(rest, ATTRIBUTE_NAMES), **place}
+    found = {**mapping.renamed(rest, ATTRIBUTE_NAMES, wording), **place}
     gender = found.get("gender")
     if isinstance(gender, str) and gender.lower() in GENDERS:
         found["gender"] = GENDERS[gender.lower()]

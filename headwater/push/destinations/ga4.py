@@ -202,7 +202,11 @@ class Ga4(EventDestination):
         who: dict[str, Any] = {"client_id": spec.anonymous_id(payload) or user}
         if user:
             who["user_id"] = user
-        known = {} if payload.get("type") == "group" else user_properties(spec.traits(payload))
+        known = (
+            {}
+            if payload.get("type") == "group"
+            else user_properties(mapping.renamed(spec.traits(payload), {}, self.settings))
+        )
         if known:
             who["user_properties"] = known
         return who

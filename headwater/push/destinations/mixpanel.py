@@ -155,7 +155,7 @@ class Mixpanel(EventDestination):
                 links = _links(payload)
                 if links:
                     records.add(index, self._record(event, "$identify", self._link(payload, "anonymousId")))
-                known = profile(spec.traits(payload))
+                known = profile(spec.traits(payload), self.settings)
                 if known or not links:
                     people.add(index, self._update(payload, {"$set": known}))
             elif kind == "alias":
@@ -275,10 +275,10 @@ def insert_id(message_id: str) -> str:
     return message_id if re.fullmatch(r"[A-Za-z0-9-]{1,36}", message_id) else mapping.digest(message_id).hex()[:36]
 
 
-def profile(traits: Mapping[str, Any]) -> dict[str, Any]:
+def profile(traits: Mapping[str, Any], wording: mapping.Wording) -> dict[str, Any]:
     """Traits as Mixpanel's profile properties."""
     address = traits.get("address")
     place = mapping.renamed(address, ADDRESS_NAMES) if isinstance(address, Mapping) else {}
     known = {name: value for name, value in place.items() if name.startswith("$")}
     rest = mapping.without(traits, "address") if isinstance(address, Mapping) else dict(traits)
-    return {**mapping.renamed(rest, TRAIT_NAMES), **known}
+    return {**mapping.renamed(rest, TRAIT_NAMES, wording), **known}
