@@ -23,7 +23,15 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from headwater.configuration import Destination as DestinationConfig
 from headwater.errors import ConfigError, UnavailableError
 from headwater.push import mapping, spec
-from headwater.push.destinations.base import Answer, Call, EventDestination, Outcome, StreamEvent, Streaming
+from headwater.push.destinations.base import (
+    TRANSIENT_STATUS,
+    Answer,
+    Call,
+    EventDestination,
+    Outcome,
+    StreamEvent,
+    Streaming,
+)
 
 TEXT = """*{{ event }}* by {{ traits.email or user_id or anonymous_id }}\
 {% for name, value in properties.items() if value is string or value is number %}
@@ -112,16 +120,18 @@ class Slack(EventDestination):
         return [Call(self._post(path, self._message(event.payload)), (n,)) for n, event in enumerate(events)]
 
     def is_readable(self, answer: Answer) -> bool:
-        return super().is_readable(answer) or answer.text in MESSAGE_FAULTS | PLACE_FAULTS
+        # every refusal is told here: the sender's own words would name the address, which is the secret
+        return 200 <= answer.status < 500 and answer.status not in TRANSIENT_STATUS
 
     def call_outcomes(self, call: Call, answer: Answer) -> list[Outcome]:
-        if answer.status == 200 and answer.text == "ok":
+        status, word = answer.status, answer.text
+        if status == 200 and word == "ok":
             return [Outcome(True, "200")] * len(call.events)
-        if answer.text in PLACE_FAULTS:
-            raise ConfigError(f"Slack does not take messages there ({answer.text}).", hint="See destinations/*.yaml.")
-        if answer.text in MESSAGE_FAULTS:
-            return [Outcome(False, answer.text, answer.text)] * len(call.events)
-        raise UnavailableError(f"Slack answered {answer.status} with something else: {answer.text}")
+        if word in MESSAGE_FAULTS or status in (400, 413, 422):
+            return [Outcome(False, word if word in MESSAGE_FAULTS else str(status), word)] * len(call.events)
+        if word in PLACE_FAULTS or status >= 300:
+            raise ConfigError(f"Slack does not take messages there ({status} {word}).", hint="See destinations/*.yaml.")
+        raise UnavailableError(f"Slack answered {status} with something else: {word}")
 
     def _compiled(self, message: Message) -> tuple[Any, Any]:
         try:

@@ -148,6 +148,16 @@ def test_more_than_one_a_second_is_waited_for(tmp_path: Path) -> None:
     assert set(waits) <= {1.0, 2.0}, "as Retry-After tells"
 
 
+@pytest.mark.parametrize(("status", "word"), [(404, "<html>"), (302, ""), (405, "x"), (410, "channel_is_archived")])
+def test_no_refusal_tells_the_address_which_is_the_secret(status: int, word: str) -> None:
+    [call] = make().calls(streamed(shop.PAGE))
+    answer = Answer(status, None, word)
+    assert make().is_readable(answer)
+    with pytest.raises(ConfigError) as told:
+        make().call_outcomes(call, answer)
+    assert HOOK not in str(told.value)
+
+
 @pytest.mark.parametrize(("status", "text"), [(200, "<html>"), (200, ""), (204, ""), (200, "OK then")])
 def test_only_ok_is_ok(status: int, text: str) -> None:
     [call] = make().calls(streamed(shop.PAGE))
