@@ -27,6 +27,7 @@ class Ga4(Standin):
 
     name = "ga4"
     title = "Google Analytics 4"
+    rate = 1000.0
     largest_body = 130_000
 
     def paths(self) -> list[tuple[str, str, Handler]]:
