@@ -27,8 +27,25 @@ _EPOCH = datetime(1970, 1, 1)
 Filled = Callable[[Mapping[str, Any]], Any]
 
 
+def encoded(value: Any) -> bytes:
+    """A value as JSON; what is not there is null.
+
+    Raises:
+        ValueError: it is nothing that JSON can hold.
+    """
+    try:
+        return msgspec.json.encode(value, enc_hook=_nothing)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from error
+
+
+def _nothing(value: Any) -> None:
+    if not isinstance(value, ChainableUndefined):
+        raise TypeError(f"a {type(value).__name__}")
+
+
 def _json(value: Any) -> str:
-    return msgspec.json.encode(None if isinstance(value, ChainableUndefined) else value).decode()
+    return encoded(value).decode()
 
 
 def _text(value: Any) -> str:
@@ -50,9 +67,11 @@ def _without(value: Any, *names: str) -> Any:
 
 
 def _merged(*values: Any) -> dict[str, Any]:
+    """The objects as one, later ones first; what is not there is left out."""
     found: dict[str, Any] = {}
     for value in values:
-        found.update(value if isinstance(value, Mapping) else {})
+        if isinstance(value, Mapping):
+            found.update({k: v for k, v in value.items() if v is not None and not isinstance(v, ChainableUndefined)})
     return found
 
 

@@ -193,9 +193,9 @@ class HttpTemplate(EventDestination):
 
     def _bytes(self, body: Any) -> bytes:
         if self.settings.format == "json":
-            return msgspec.json.encode(body)
+            return templates.encoded(body)
         if self.settings.format == "ndjson":
-            return b"".join(msgspec.json.encode(item) + b"\n" for item in (body if isinstance(body, list) else [body]))
+            return b"".join(templates.encoded(item) + b"\n" for item in (body if isinstance(body, list) else [body]))
         if not isinstance(body, Mapping):
             raise ValueError("settings.body must be an object where format is form")
         return urlencode({name: _field(value) for name, value in body.items()}).encode()
@@ -222,4 +222,4 @@ def _line(value: str) -> str:
 
 
 def _field(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if isinstance(value, str) else templates.encoded(value).decode()
