@@ -154,7 +154,8 @@ def _load(home: Path) -> None:
         between = time.perf_counter()
         done = load_event_tables(con, lake)
         end = time.perf_counter()
-    counts = f"{loaded.duplicates:,} duplicates, {done.rows:,} rows in {done.tables} tables, {done.discards:,} discards"
+    counts = f"{time.process_time():.1f} CPU s; {loaded.duplicates:,} duplicates, {done.rows:,} rows in "
+    counts += f"{done.tables} tables, {done.discards:,} discards"
     print(json.dumps({"raw": between - begun, "tables": end - between, "counts": counts}))
 
 
