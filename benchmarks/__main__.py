@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 
-from benchmarks import collector, collector_live, flow, loading
+from benchmarks import collector, collector_live, delivery, flow, loading
 from headwater.settings import CHECKOUT
 
 BENCHMARKS = {
     "collector": collector.measures,
     "collector_live": collector_live.measures,
+    "delivery": delivery.measures,
     "loading": loading.measures,
     "flow": flow.measures,
 }

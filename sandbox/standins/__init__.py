@@ -24,6 +24,7 @@ from sandbox.standins.meta_conversions import MetaConversions
 from sandbox.standins.mixpanel import Mixpanel
 from sandbox.standins.salesforce import Salesforce
 from sandbox.standins.slack import Slack
+from sandbox.standins.webhook import LegacyWebhook, Webhook
 
 STANDINS: tuple[type[Standin], ...] = (
     Amplitude,
@@ -34,10 +35,12 @@ STANDINS: tuple[type[Standin], ...] = (
     HubSpot,
     Intercom,
     Klaviyo,
+    LegacyWebhook,
     MetaConversions,
     Mixpanel,
     Salesforce,
     Slack,
+    Webhook,
 )
 """Every stand-in, alphabetical. A new one is a file here and a line in this list."""
 
