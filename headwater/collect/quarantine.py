@@ -6,7 +6,8 @@ read nor locked.
 
 A row is put through once. That it was is known from the lake (`replays` beside the event) and, until that has landed,
 from `<home>/replays/quarantine.ids`, which is written when the collector has answered. A kill in between costs nothing:
-the row is sent again, under the same messageId.
+the row is sent again, under the same messageId. One that the collector took, and that a source's transformation then
+failed, is in the lake's quarantine once more, and may be put through again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -44,7 +45,10 @@ _TRIED_AGAIN = {429, 500, 502, 503, 504}
 # What cannot be sent as it is: a damaged log record has no payload, bytes that are no text were kept in base64.
 _CHOSEN = """
 with quarantined as (
-    select {columns}, row_number() over (partition by quarantine_id order by filename, file_row_number) as time_met
+    select
+        {columns},
+        row_number() over (partition by quarantine_id order by filename, file_row_number) as time_met,
+        max({kept_again_at}) over (partition by quarantine_id) as last_kept_at
     from read_parquet($files, union_by_name = true, filename = true, file_row_number = true)
 )
 select * exclude (time_met)
@@ -98,15 +102,18 @@ def choose(settings: Settings, choice: Choice) -> Iterator[dict[str, Any]]:
         files = _files(lake, "quarantine/events/")
         if not files:
             return
-        done = _sent_before(settings) | _landed(con, lake)
+        sent, landed = _sent_before(settings), _landed(con, lake)
         given = con.execute("describe from read_parquet($files, union_by_name = true)", {"files": files}).fetchall()
         names = {row[0] for row in given}
         columns = ", ".join(f"{name if name in names else 'null'}::{kind} as {name}" for name, kind in _COLUMNS.items())
         values = {"reason": choice.reason, "source": choice.source, "event": choice.event, "since": choice.since}
-        found = con.execute(_CHOSEN.format(columns=columns), {"files": files, **values})
+        kept_again_at = "kept_again_at" if "kept_again_at" in names else "null::timestamp"
+        sql = _CHOSEN.format(columns=columns, kept_again_at=kept_again_at)
+        found = con.execute(sql, {"files": files, **values})
         while rows := found.fetchmany(1_000):
-            for row in rows:
-                if row[0] not in done:
+            for *row, last_kept_at in rows:
+                is_under_way = row[0] in sent and (last_kept_at is None or sent[row[0]] > last_kept_at)
+                if not is_under_way and row[0] not in landed:
                     yield dict(zip(_COLUMNS, row, strict=True))
     except duckdb.Error as error:
         raise DataError(f"The lake's quarantine cannot be read: {str(error).splitlines()[0]}") from error
@@ -137,7 +144,8 @@ def replay_quarantine(
         for chunk in _chunks(rows):
             told = _send(http, [_line(row) for row in chunk], give_up_seconds)
             still = {row["quarantineId"]: row for row in told["still"]}
-            remember([row["quarantine_id"] for row in chunk if row["quarantine_id"] not in still])
+            passed = [row["quarantine_id"] for row in chunk if row["quarantine_id"] not in still]
+            remember(passed, told["replayedAt"])
             report.chosen += len(chunk)
             report.accepted += told["accepted"] - told["dropped"]
             report.dropped += told["dropped"]
@@ -267,11 +275,18 @@ def _memory(settings: Settings) -> Path:
     return settings.home / "replays" / "quarantine.ids"
 
 
-def _sent_before(settings: Settings) -> set[str]:
+def _sent_before(settings: Settings) -> dict[str, datetime]:
+    """Rows that the collector took, with when it last did."""
     try:
-        return set(_memory(settings).read_text(encoding="utf-8").split("\n")[:-1])  # a line without its end is torn
+        lines = _memory(settings).read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:
-        return set()
+        return {}
+    found = {}
+    for line in lines:
+        at, _, key = line.partition(" ")
+        with suppress(ValueError):  # a line that a kill has cut
+            found[key] = datetime.fromisoformat(at)
+    return found
 
 
 @contextmanager
@@ -285,8 +300,8 @@ def _remembering(settings: Settings) -> Iterator[Any]:
         except OSError as error:
             raise BusyError("The quarantine is being replayed already.", hint="Wait until that is done.") from error
 
-        def remember(ids: list[str]) -> None:
-            file.write("".join(f"{one}\n" for one in ids).encode())
+        def remember(ids: list[str], at: str) -> None:
+            file.write("".join(f"{at} {one}\n" for one in ids).encode())
             file.flush()
             os.fsync(file.fileno())
 

@@ -51,7 +51,8 @@ _whole = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 async def answer(collector: Collector, request: Request, name: str) -> Answer:
-    """200 with `accepted`, `dropped` and `quarantined` counts, and `still`: the rows that do not pass yet, with why."""
+    """200 with `replayedAt`, counts (`accepted`, `dropped` among them, `quarantined`), and `still`: the rows that do not
+    pass yet, with why."""
     if request.method != "POST":
         raise RefusedError(405, "method_not_allowed", "Send /v1/replay with POST.", headers={"Allow": "POST, OPTIONS"})
     require_scope(collector.rules.admin_tokens, request.headers, SCOPE)
@@ -65,6 +66,7 @@ async def answer(collector: Collector, request: Request, name: str) -> Answer:
         await collector.store(source, accepted)
     told = {
         "success": True,
+        "replayedAt": request.received_at.isoformat(),
         "accepted": sum(accepted.count for accepted in done.values()),
         "dropped": sum(sum(accepted.dropped.values()) for accepted in done.values()),
         "quarantined": len(still),

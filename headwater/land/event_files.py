@@ -37,8 +37,9 @@ EVENTS = _columns(
 QUARANTINE = _columns(
     *("reason", "source", "received_at", "payload", "detail", "quarantine_id"),
     *("message_id", "type", "event", "destination", "violations"),
-    *("route", "sent_at", "ip", "user_agent", "backfill"),
+    *("route", "sent_at", "ip", "user_agent", "backfill", "kept_again_at"),
     received_at=_TIME,
+    kept_again_at=_TIME,
     backfill=pa.bool_(),
 )
 DROPPED = _columns(

@@ -194,6 +194,7 @@ class _Landing:
                 "ip": envelope.ip,
                 "user_agent": envelope.user_agent,
                 "backfill": envelope.backfill,
+                "kept_again_at": envelope.replayed_at,
             }
         )
 

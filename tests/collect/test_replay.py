@@ -152,6 +152,32 @@ def test_what_the_plan_drops_now_is_through_too(shop, tmp_path):
     assert loaded(shop, "select count(*) from raw.quarantine where replayed_at is not null") == [(1,)]
 
 
+def test_one_that_a_transformation_fails_again_may_be_put_through_once_more(shop, tmp_path):
+    folder = tmp_path / "config" / "transformations"
+    folder.mkdir()
+    sources = tmp_path / "config" / "sources.yaml"
+    sources.write_text(sources.read_text().replace("    write_keys", "    transformations: [tidy]\n    write_keys", 1))
+
+    def tidy(line: str) -> None:
+        (folder / "tidy.py").write_text(f"def transform(event):\n    {line}\n    return event\n")
+
+    tidy("event['properties']['total'] / 0")
+    shop.post("/v1/batch", {"batch": [order(1, 5)]})
+    landed(shop)
+    tidy("event['properties']['total'] / 0.0")
+    assert "1 rows put through again: 1 events accepted" in again(shop).output
+    assert "0 rows put through again" in again(shop).output
+    landed(shop)
+    tidy("pass")
+    assert "1 rows put through again: 1 events accepted" in again(shop).output
+    landed(shop)
+    assert "0 rows put through again" in again(shop).output
+    assert loaded(shop, "select count(*) from raw.events") == [(1,)]
+    assert loaded(shop, "select reason, replayed_at is not null from raw.quarantine") == [
+        ("transformation: tidy", True)
+    ]
+
+
 def test_a_person_exports_mends_and_sends_what_was_not_json(shop, tmp_path):
     shop.post("/v1/batch", content=b'{"batch": [{"type": "page", "userId": "u1"}, {"type": "page", "userId": "u2"}')
     shop.post("/v1/batch", {"batch": [{"type": "page", "name": "Home", "messageId": "m5"}]})
@@ -216,14 +242,16 @@ def test_a_row_keeps_its_source_route_time_and_address(shared_shop):
         "backfill": True,
     }
     answer = shared_shop.client.post(f"{shared_shop.url}/v1/replay", content=json.dumps(row), headers=TOKEN)
-    assert answer.json() == {"success": True, "accepted": 1, "dropped": 0, "quarantined": 0, "still": []}
+    told = answer.json()
+    replayed_at = told.pop("replayedAt")
+    assert told == {"success": True, "accepted": 1, "dropped": 0, "quarantined": 0, "still": []}
     [record] = [one for one in shared_shop.records() if one.envelope.replays == "q1"]
     envelope = record.envelope
     assert (record.message_id, envelope.source, envelope.route, envelope.type) == ("q1", "gone", "import", "track")
     assert envelope.received_at.isoformat() == "2026-05-04T10:00:00.500000"
     assert (envelope.sent_at, envelope.ip, envelope.user_agent) == ("2026-05-04T09:00:00Z", "192.0.2.1", "Browser")
     assert envelope.backfill
-    assert envelope.replayed_at > envelope.received_at
+    assert envelope.replayed_at.isoformat() == replayed_at
 
 
 @pytest.fixture(scope="module")
