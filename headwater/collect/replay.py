@@ -51,8 +51,8 @@ _whole = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 async def answer(collector: Collector, request: Request, name: str) -> Answer:
-    """200 with `replayedAt`, counts (`accepted`, `dropped` among them, `quarantined`), and `still`: the rows that do not
-    pass yet, with why."""
+    """200 with `replayedAt`, counts (`accepted`, `dropped` among them, `quarantined`), and `still`: the rows that do
+    not pass yet, with why."""
     if request.method != "POST":
         raise RefusedError(405, "method_not_allowed", "Send /v1/replay with POST.", headers={"Allow": "POST, OPTIONS"})
     require_scope(collector.rules.admin_tokens, request.headers, SCOPE)
