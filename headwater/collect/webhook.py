@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -45,18 +46,19 @@ async def answer(collector: Collector, request: Request, name: str) -> Answer:
     headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in request.headers.items()}
     if not translator.verify(source.secret, headers, request.query, body, request.received_at):
         raise RefusedError(401, "bad_signature", "The signature or token of this call is missing or wrong.")
+    content = _content(request, headers.get("content-type", ""), body)
     origin = collector.origin(request, name)
     origin.ip = origin.user_agent = None  # the tool's, not the person's
     judge, _ = collector.judge(request, name, "import")  # no cookie: the sender is no browser
     accepted = Accepted()
     try:
-        found: Sequence[dict[str, Any] | Unreadable] = await asyncio.to_thread(translator.translate, body)
+        found: Sequence[dict[str, Any] | Unreadable] = await asyncio.to_thread(translator.translate, content)
     except (ValueError, RecursionError) as error:
-        accepted.quarantine(origin, NOT_JSON, body[:KEPT_BYTES], detail=str(error)[:200])
+        accepted.quarantine(origin, NOT_JSON, content[:KEPT_BYTES], detail=str(error)[:200])
         found = []
     except (LookupError, TypeError, AttributeError) as error:
         # JSON, but not as this tool writes it
-        accepted.quarantine(origin, "not this tool's shape", body[:KEPT_BYTES], detail=repr(error)[:200])
+        accepted.quarantine(origin, "not this tool's shape", content[:KEPT_BYTES], detail=repr(error)[:200])
         found = []
     for index, item in enumerate(found):
         if isinstance(item, Unreadable):
@@ -68,3 +70,12 @@ async def answer(collector: Collector, request: Request, name: str) -> Answer:
     await collector.store(name, accepted)
     told: dict[str, Any] = {"success": True, "accepted": accepted.count, "quarantined": accepted.quarantined}
     return Answer(200, _encode(told | ({"reasons": accepted.reasons} if accepted.quarantined else {})))
+
+
+def _content(request: Request, content_type: str, body: bytes) -> bytes:
+    """What is translated: the body; of a form, or of a call without a body, its fields as JSON (but not the token)."""
+    if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded" and body[:1] not in b"{[":
+        return _encode(dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)))
+    if not body and request.query:
+        return _encode({name: value for name, value in request.query.items() if name != "token"})
+    return body

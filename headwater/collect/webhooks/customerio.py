@@ -14,6 +14,7 @@ import msgspec
 
 from headwater.collect.webhooks import Unreadable
 from headwater.collect.webhooks.common import hmac_hex, is_recent, is_same, person, track, unix
+from headwater.event import identifier
 
 EVENTS = {
     "sent": "Email Sent",
@@ -50,7 +51,10 @@ class CustomerIo:
         own = f"customerio_{data['customer_id']}" if data.get("customer_id") else None
         who = person(identifiers.get("id"), address, own)
         properties = {
-            "campaign_id": data.get("campaign_id"),
+            # a newsletter is no campaign to Customer.io; to the spec it is
+            "campaign_id": identifier(
+                data.get("campaign_id") or data.get("newsletter_id") or data.get("broadcast_id"),
+            ),
             "campaign_name": data.get("campaign_name"),
             "email_id": data.get("delivery_id"),
             "email_subject": data.get("subject"),

@@ -18,10 +18,11 @@ import msgspec
 
 from headwater.collect.webhooks import Unreadable
 from headwater.collect.webhooks.common import is_same, person, track
+from headwater.event import identifier
 
 
 class Generic:
-    """Any JSON."""
+    """Any JSON; the route makes JSON of a form and of a GET's query."""
 
     def verify(
         self, secret: str, headers: Mapping[str, str], query: Mapping[str, str], body: bytes, now: datetime
@@ -38,6 +39,7 @@ class Generic:
         content = msgspec.json.decode(body)
         properties = content if isinstance(content, dict) else {"items": content}
         digest = hashlib.sha256(body).hexdigest()[:32]
+        own = f"webhook_{digest}"
         user = properties.get("userId") or properties.get("user_id")
-        who = person(user, properties.get("email"), properties.get("anonymousId") or f"webhook_{digest}")
-        return [track(f"webhook_{digest}", "Webhook Received", who, properties, None, "generic")]
+        who = person(user, properties.get("email"), identifier(properties.get("anonymousId")) or own)
+        return [track(own, "Webhook Received", who, properties, None, "generic")]

@@ -51,27 +51,55 @@ class Stripe:
         name, item = EVENTS.get(call["type"]), call["data"]["object"]
         if name is None:
             return [Unreadable(body, f"no event for {call['type']}"[:100])]
-        metadata = item.get("metadata") or {}
         customer = item.get("customer")
         address = item.get("customer_email") or item.get("receipt_email")
-        who = person(metadata.get("user_id"), address, f"stripe_{customer}" if customer else None)
-        return [
-            track(f"stripe_{call['id']}", name, who, _properties(item, customer), unix(call.get("created")), "stripe")
-        ]
+        known = (item.get("metadata") or {}).get("user_id") or (_billed(item).get("metadata") or {}).get("user_id")
+        who = person(known, address, f"stripe_{customer}" if customer else None)
+        properties = {"payment_id": customer, **_OF[item["object"]](item, call)}
+        return [track(f"stripe_{call['id']}", name, who, properties, unix(call.get("created")), "stripe")]
 
 
-def _properties(item: Mapping[str, Any], customer: Any) -> dict[str, Any]:
-    currency = item.get("currency")
-    divisor = 1 if currency in ZERO_DECIMAL else 100
-    amount = next((item[n] for n in ("amount_paid", "amount_refunded", "amount_due") if item.get(n) is not None), None)
-    plan = item.get("plan") or {}
+def _invoice(item: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+    amount = item.get("amount_paid") if call["type"] == "invoice.paid" else item.get("amount_due")
     return {
-        "payment_id": customer,
-        "invoice_id": item["id"] if item.get("object") == "invoice" else None,
-        "subscription_id": item["id"] if item.get("object") == "subscription" else item.get("subscription"),
-        "order_id": (item.get("metadata") or {}).get("order_id"),
-        "revenue": amount / divisor if isinstance(amount, int) else None,
-        "currency": currency.upper() if isinstance(currency, str) else None,
+        "invoice_id": item["id"],
+        "subscription_id": _billed(item).get("subscription"),
+        **_money("total", amount, item),
+    }
+
+
+def _subscription(item: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+    line = next(iter((item.get("items") or {}).get("data") or []), {})
+    plan = item.get("plan") or line.get("plan") or line.get("price") or {}
+    return {
+        "subscription_id": item["id"],
         "plan": plan.get("nickname") or plan.get("id"),
+        **_money("price", plan.get("amount", plan.get("unit_amount")), {"currency": plan.get("currency")}),
         "reason": (item.get("cancellation_details") or {}).get("reason"),
     }
+
+
+def _charge(item: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+    before = (call["data"].get("previous_attributes") or {}).get("amount_refunded") or 0
+    refunds = (item.get("refunds") or {}).get("data") or []
+    return {
+        "order_id": (item.get("metadata") or {}).get("order_id") or item["id"],
+        "refund_id": refunds[0]["id"] if refunds else call["id"],
+        **_money("total", item["amount_refunded"] - before, item),  # a charge tells the sum of all its refunds
+    }
+
+
+_OF = {"invoice": _invoice, "subscription": _subscription, "charge": _charge}
+
+
+def _billed(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The subscription that an invoice is of, with its metadata: under `parent` since API version 2025-03-31."""
+    details = (item.get("parent") or {}).get("subscription_details") or item.get("subscription_details") or {}
+    return {"subscription": item.get("subscription")} | details
+
+
+def _money(name: str, amount: Any, item: Mapping[str, Any]) -> dict[str, Any]:
+    currency = item.get("currency")
+    if not isinstance(amount, int) or not isinstance(currency, str):
+        return {}
+    return {name: amount / (1 if currency in ZERO_DECIMAL else 100), "currency": currency.upper()}

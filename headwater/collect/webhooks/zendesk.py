@@ -1,7 +1,9 @@
 """Zendesk and help desks that call as it does: one ticket's event a call.
 
 Signature: `X-Zendesk-Webhook-Signature`, Base64 of the HMAC-SHA256 of `<X-Zendesk-Webhook-Signature-Timestamp><body>`
-with the webhook's secret (Zendesk documentation, «Verifying webhook authenticity»). The time is ISO 8601.
+with the webhook's secret (Zendesk documentation, «Verifying webhook authenticity»). The time is ISO 8601. The tool's
+own events name who asks by `requester_id` only; add `requester: {external_id, email}` to `detail` where a trigger puts
+the call together, and the event joins the customer.
 """
 
 from __future__ import annotations
