@@ -7,6 +7,7 @@ outcomes (`stream`).
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -20,10 +21,12 @@ from headwater.push.destinations.base import (
     Outcome,
     StreamEvent,
 )
+from headwater.push.oauth import authenticator
 from headwater.push.pace import Pace
 from headwater.push.sender import RequestRefusedError, Sender
 
 NOT_DELIVERABLE = "not deliverable"
+TIMEOUT = 30.0
 _MOST_FOLLOW_UPS = 5
 _Part = tuple[int, str, str, int]
 _DEFECTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
@@ -259,3 +262,20 @@ def _judge(batch: Batch, index: int, said: Sequence[Outcome]) -> None:
         batch.settle(index, final[0])
     elif said and not refused:
         batch.settle(index, said[-1])
+
+
+def open_carrier(
+    name: str,
+    destination: EventDestination | Direct,
+    *,
+    timeout: float = TIMEOUT,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Carrier:
+    """What brings batches to a destination."""
+    if isinstance(destination, Direct):
+        return DirectCarrier(name, destination, Pace(destination.rate, clock=clock, sleep=sleep))
+    auth = authenticator(name, destination)
+    return HttpCarrier(
+        destination, Sender(name, destination.rate, timeout=timeout, auth=auth, clock=clock, sleep=sleep)
+    )

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,15 +22,13 @@ import msgspec
 
 from headwater.configuration import Config
 from headwater.errors import ConfigError, UnavailableError
-from headwater.push.carrying import NOT_DELIVERABLE, Batch, Carrier, DirectCarrier, HttpCarrier
+from headwater.push.batching import GAVE_UP, batches, settle
+from headwater.push.carrying import TIMEOUT, Batch, open_carrier
 from headwater.push.choosing import Chooser, Item
 from headwater.push.destinations import open_destination
 from headwater.push.destinations.base import Direct, EventDestination, Outcome
 from headwater.push.filters import OFF, Counted, Selected
-from headwater.push.oauth import authenticator
-from headwater.push.pace import Pace
 from headwater.push.progress import Progress, exclusive, folder, load_progress, save_progress
-from headwater.push.sender import Sender
 from headwater.push.times import utc_now
 from headwater.settings import Settings
 from headwater.storage.deliveries import Deliveries, delivery_path
@@ -38,12 +36,10 @@ from headwater.storage.deliveries.switch import is_enabled
 from headwater.storage.home import unwritable
 from headwater.storage.log import LogReader, Position, destination_reader
 
-REFUSED, GAVE_UP = "refused", "gave up"
 _READ_BYTES = 4 * 1024 * 1024
 _PIECE = 500
 _SWITCH_SECONDS = 0.5
 _SAVE_SECONDS = 1.0
-TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -283,53 +279,6 @@ class Delivery:
             self.reader.commit(place)
             self.reader.position = here
             self._saved_at = self._clock()
-
-
-def batches(items: Sequence[Item], size: int, size_bytes: int, kind: str) -> Iterator[tuple[list[Item], int]]:
-    """The events to be sent, in batches of at most `size` and `size_bytes` of JSON; with each, the index of the first
-    item behind it. One that is larger by itself is refused here. Nothing to send at the end is an empty batch."""
-    batched: list[Item] = []
-    held = 0
-    for index, item in enumerate(items):
-        if item.event is None:
-            continue
-        length = len(bytes(item.event.body)) + 1
-        if length > size_bytes:
-            words = f"{length} bytes of JSON; {kind} takes {size_bytes}"
-            item.event = None
-            item.settle(Outcome(False, "too large", words), NOT_DELIVERABLE)
-            continue
-        if batched and (len(batched) == size or held + length > size_bytes):
-            yield batched, index
-            batched, held = [], 0
-        batched.append(item)
-        held += length
-    yield batched, len(items)
-
-
-def settle(items: Sequence[Item], batch: Batch) -> None:
-    """Write what is known of a batch's events into their items."""
-    for item, outcome, attempts in zip(items, batch.outcomes, batch.attempts, strict=True):
-        item.attempts = attempts
-        if outcome is not None and item.status is None:
-            item.settle(outcome, outcome.code if outcome.code in (GAVE_UP, NOT_DELIVERABLE) else REFUSED)
-
-
-def open_carrier(
-    name: str,
-    destination: EventDestination | Direct,
-    *,
-    timeout: float = TIMEOUT,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Carrier:
-    """What brings batches to a destination."""
-    if isinstance(destination, Direct):
-        return DirectCarrier(name, destination, Pace(destination.rate, clock=clock, sleep=sleep))
-    auth = authenticator(name, destination)
-    return HttpCarrier(
-        destination, Sender(name, destination.rate, timeout=timeout, auth=auth, clock=clock, sleep=sleep)
-    )
 
 
 def check(config: Config, name: str) -> EventDestination | Direct:
