@@ -155,3 +155,22 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(settings: Settings, con
     (settings.home / "push").write_text("in the way")
     with pytest.raises(UnavailableError, match=r"/push cannot be written"):
         drain(settings, config, "events")
+
+
+def test_where_it_is_worth_it_events_are_gathered_and_a_drain_does_not_wait(
+    settings: Settings, config: Config, tool: ToolServer
+) -> None:
+    time = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    delivery = quick(settings, config, lingers=True, now=lambda: time)
+    delivery.linger = dt.timedelta(seconds=60)
+    write_events(settings.log_dir, track(1))
+    assert delivery.step() == 0
+    write_events(settings.log_dir, track(2))
+    assert delivery.step() == 0
+    time += dt.timedelta(seconds=61)
+    while delivery.step():
+        pass
+    delivery.close()
+    assert [event["messageId"] for event in tool.accepted] == ["m1", "m2"]
+    write_events(settings.log_dir, track(3))
+    assert drain(settings, config, "events").delivered == 1
