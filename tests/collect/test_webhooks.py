@@ -288,11 +288,12 @@ def test_an_order_as_an_event_of_the_spec() -> None:
         "type": "track",
         "event": "Order Completed",
         "messageId": "shopify_820982911946154508_created",
-        "userId": "115310627314723954",
+        "anonymousId": EMAIL_ID,
         "timestamp": "2026-05-04T06:00:00-04:00",
         "context": {"traits": {"email": "ann@example.com"}, "library": {"name": "webhook:shopify"}},
         "properties": {
             "order_id": "820982911946154508",
+            "customer_id": "115310627314723954",
             "total": 259.8,
             "revenue": 249.8,
             "tax": 0.0,
@@ -310,6 +311,11 @@ def test_an_order_as_an_event_of_the_spec() -> None:
             ],
         },
     }
+
+
+def test_an_order_is_the_users_whom_the_cart_names() -> None:
+    named = {"note_attributes": [{"name": "gift", "value": "yes"}, {"name": "user_id", "value": "usr_1"}]}
+    assert event("shopify", ORDER | named)["userId"] == "usr_1"
 
 
 def test_a_cancelled_order_and_a_refund() -> None:
@@ -391,9 +397,19 @@ def test_a_body_that_is_no_call_is_an_error_of_reading(tool: str, body: bytes) -
         TYPES[tool].translate(body)
 
 
-@pytest.mark.parametrize("tool", ["crm", "customerio", "stripe", "zendesk"])
 @pytest.mark.parametrize(
-    "call", [{}, {"events": 5, "metric": "sent", "type": "ticket.created", "data": 1, "detail": 2}]
+    ("tool", "call"),
+    [
+        *[(tool, {}) for tool in ("crm", "customerio", "stripe", "zendesk")],
+        ("crm", {"events": 5}),
+        ("customerio", {"metric": [], "data": {}}),
+        ("customerio", {"metric": "sent", "object_type": "email", "data": 1}),
+        ("stripe", {"type": "invoice.paid", "data": 1}),
+        ("stripe", {"type": "invoice.paid", "id": "evt_1", "data": {"object": {"object": "spaceship"}}}),
+        ("zendesk", {"type": "ticket.created", "detail": 2}),
+        ("shopify", {"line_items": 5, "id": 1}),
+        ("shopify", {"refund_line_items": [5], "id": 1, "order_id": 2}),
+    ],
 )
 def test_json_of_another_shape_is_told_apart(tool: str, call: Any) -> None:
     with pytest.raises((LookupError, TypeError, AttributeError)):

@@ -3,6 +3,9 @@
 Signature: `X-Shopify-Hmac-Sha256`, Base64 of the HMAC-SHA256 of the body with the app's secret (Shopify documentation,
 «Verify webhook deliveries»). The topic stands in a header; what a body is shows in its fields too: a refund has
 `refund_line_items`, an order `line_items`, a cancelled one `cancelled_at`.
+
+Shopify's customer id is Shopify's own, so it is a property; the company's user id is taken from the cart attribute
+`user_id` (`note_attributes`), if the shop sets it. Else the address tells the customer.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import msgspec
 
 from headwater.collect.webhooks import Unreadable
 from headwater.collect.webhooks.common import hmac_base64, is_same, person, track
+from headwater.event import identifier
 
 
 class Shopify:
@@ -39,9 +43,11 @@ class Shopify:
 def _order(item: Mapping[str, Any]) -> dict[str, Any]:
     customer = item.get("customer") or {}
     cancelled = item.get("cancelled_at")
-    who = person(customer.get("id"), item.get("email") or customer.get("email"), f"shopify_order_{item['id']}")
+    attributes = {one.get("name"): one.get("value") for one in item.get("note_attributes") or []}
+    who = person(attributes.get("user_id"), item.get("email") or customer.get("email"), f"shopify_order_{item['id']}")
     properties = {
         "order_id": str(item["id"]),
+        "customer_id": identifier(customer.get("id")),
         "total": _number(item.get("total_price")),
         "revenue": _number(item.get("subtotal_price")),
         "tax": _number(item.get("total_tax")),

@@ -69,7 +69,7 @@ def _invoice(item: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _subscription(item: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
-    line = next(iter((item.get("items") or {}).get("data") or []), {})
+    line: Mapping[str, Any] = next(iter((item.get("items") or {}).get("data") or []), {})
     plan = item.get("plan") or line.get("plan") or line.get("price") or {}
     return {
         "subscription_id": item["id"],
