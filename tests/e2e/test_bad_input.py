@@ -164,7 +164,9 @@ def test_the_same_faults_met_again_are_kept_once(bad):
     shutil.rmtree(bad.product.home / "imports")
     again = bad.product.run("run", *bad.arguments)
     assert again.code == 0, again.text
-    assert set(differences(before, bad.product.content())) <= {"ml.models", "raw.loaded_objects"}
+    # what arrived again is counted, and what it made of the log is told: nothing else differs
+    told = {"ml.models", "raw.loaded_objects", "raw.arrivals"}
+    assert set(differences(before, bad.product.content())) <= told
     assert named(again.text) == named(bad.ended.text)
 
 
