@@ -71,11 +71,28 @@ def simulate(
     "--collector", default="http://127.0.0.1:8080", show_default=True, help="Where the shop's page sends its events."
 )
 @click.option("--rate", "rates", multiple=True, metavar="TOOL=N", help="Requests per second of one tool; default 50.")
-def serve(folder: Path, port: int, host: str, inbox: Path | None, collector: str, rates: tuple[str, ...]) -> None:
+@click.option("--hooks", is_flag=True, help="The tools call the collector's webhooks as things happen in them.")
+@click.option("--hooks-to", envvar="SANDBOX_HOOKS_TO", help="Where these calls go; default: the collector.")
+@click.option(
+    "--hook-secret", "secrets", multiple=True, metavar="SOURCE=SECRET", help="Default: the shipped example's."
+)
+def serve(
+    folder: Path,
+    port: int,
+    host: str,
+    inbox: Path | None,
+    collector: str,
+    rates: tuple[str, ...],
+    hooks: bool,
+    hooks_to: str | None,
+    secrets: tuple[str, ...],
+) -> None:
     """Serve the company's tools (CRM, payments, email, support, contact centre) and its shop."""
+    from sandbox.hooks.outbox import Outbox
     from sandbox.tools.server import serve as run
 
-    run(folder, host=host, port=port, rates=_parse_rates(rates), inbox=inbox, collector=collector)
+    outbox = Outbox(hooks_to or collector, _pairs(secrets)) if hooks else None
+    run(folder, host=host, port=port, rates=_parse_rates(rates), inbox=inbox, collector=collector, outbox=outbox)
 
 
 @main.command()
@@ -87,9 +104,37 @@ def send(folder: Path, collector: str, keys: tuple[str, ...], again: bool) -> No
     """Send the company's latest events with Segment's SDK, each as its source."""
     from sandbox.live import send_live
 
-    given = dict(pair.split("=", 1) for pair in keys)
-    sent, skipped = send_live(folder, collector, given, again=again)
+    sent, skipped = send_live(folder, collector, _pairs(keys), again=again)
     click.echo(f"{sent:,} live events sent to {collector}" + (f", {skipped:,} sent before" if skipped else ""))
+
+
+@main.command()
+@click.option("--dir", "folder", type=_FOLDER, required=True, help="The company's folder.")
+@click.option("--to", "collector", default="http://127.0.0.1:8080", show_default=True, help="The collector.")
+@click.option("--secret", "secrets", multiple=True, metavar="SOURCE=SECRET", help="Default: the shipped example's.")
+@click.option("--limit", type=click.IntRange(1), default=3, show_default=True, help="Latest records of each tool.")
+def hooks(folder: Path, collector: str, secrets: tuple[str, ...], limit: int) -> None:
+    """Let every tool call the collector's webhooks about its latest records; a second time they are the same calls."""
+    from sandbox.hooks.happenings import latest_mailing, recent_calls
+    from sandbox.hooks.outbox import Outbox
+    from sandbox.tools.store import Store
+
+    store = Store(folder / "tools.sqlite")
+    outbox = Outbox(collector, _pairs(secrets))
+    for call in [*latest_mailing(store, limit), *recent_calls(store, limit)]:
+        outbox.put(call)
+    is_done = outbox.wait_empty(60)
+    outbox.close()
+    if outbox.refused or not is_done:
+        raise SandboxError(f"{collector} did not take all calls: {(outbox.refused or ['it does not answer'])[0]}")
+    click.echo(", ".join(f"{count} of {source}" for source, count in sorted(outbox.sent.items())) or "nothing to send")
+
+
+def _pairs(given: tuple[str, ...]) -> dict[str, str]:
+    for pair in given:
+        if "=" not in pair:
+            raise SandboxError(f"«{pair}» is not SOURCE=VALUE.")
+    return dict(pair.split("=", 1) for pair in given)
 
 
 def _parse_rates(pairs: tuple[str, ...]) -> dict[str, float]:

@@ -53,6 +53,7 @@ def services(settings: Settings) -> list[Service]:
                 *("python", "-m", "sandbox", "serve", "--dir", str(settings.sandbox_dir)),
                 *("--port", str(settings.sandbox_port), "--host", settings.host, "--inbox", str(settings.inbox)),
                 *("--collector", settings.collector_url),
+                "--hooks",
             ),
             settings.sandbox_port,
             "/",

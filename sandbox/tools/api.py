@@ -38,10 +38,13 @@ class ApiError(Exception):
 
 
 class Api:
-    """The routes of all tools over one store."""
+    """The routes of all tools over one store; `on_events` is told what the e-mail tool received."""
 
-    def __init__(self, store: Store, rates: dict[str, float]) -> None:
+    def __init__(
+        self, store: Store, rates: dict[str, float], on_events: Callable[[list[dict[str, Any]]], None] | None = None
+    ) -> None:
         self.store = store
+        self._on_events = on_events
         self.buckets = {tool: Bucket(rates.get(tool, rules.DEFAULT_RATES[tool])) for tool in TOOLS}
 
     def routes(self) -> list[Route]:
@@ -179,6 +182,8 @@ class Api:
         good = [event for event, refusal in zip(events, refusals, strict=True) if not refusal]
         errors = [{"index": i, "code": r[0], "message": r[1]} for i, r in enumerate(refusals) if r]
         new = self.store.write_events(good, _now())
+        if self._on_events is not None:
+            self._on_events(good)
         return 200, {"accepted": len(good), "new": new, "errors": errors}, len(good)
 
     # --- for tests -----------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ from starlette.routing import BaseRoute, Route
 from sandbox import standins
 from sandbox.company.files import drop_chats
 from sandbox.errors import SandboxError
+from sandbox.hooks.happenings import Happenings
+from sandbox.hooks.outbox import Outbox
 from sandbox.live import WRITE_KEYS
 from sandbox.shop import Shop
 from sandbox.tools.api import Api
@@ -32,29 +34,43 @@ from sandbox.tools.store import Store
 COLLECTOR = "http://127.0.0.1:8080"
 
 
-def application(folder: Path, rates: dict[str, float] | None = None, collector: str = COLLECTOR) -> Starlette:
+def application(
+    folder: Path, rates: dict[str, float] | None = None, collector: str = COLLECTOR, outbox: Outbox | None = None
+) -> Starlette:
     """The ASGI application over the company in `folder`; `rates` are requests per second by tool, `collector` is where
-    the shop's page sends its events."""
+    the shop's page sends its events, `outbox` takes the calls that follow on what the tools receive."""
     folder.mkdir(parents=True, exist_ok=True)
     store = Store(folder / "tools.sqlite")
+    api = Api(store, rates or {}, Happenings(store, outbox).answer if outbox is not None else None)
     pages = Pages(store, folder / "company" / "chats")
     shop = Shop(folder / "shop", collector, WRITE_KEYS["web"])
-    routes: list[BaseRoute] = [Route("/health", _health), *Api(store, rates or {}).routes(), *standins.routes(folder)]
+    routes: list[BaseRoute] = [Route("/health", _health), *api.routes(), *standins.routes(folder)]
     routes += [*shop.routes(), *pages.routes()]
     return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
 
 
 def serve(
-    folder: Path, *, host: str, port: int, rates: dict[str, float], inbox: Path | None, collector: str = COLLECTOR
+    folder: Path,
+    *,
+    host: str,
+    port: int,
+    rates: dict[str, float],
+    inbox: Path | None,
+    collector: str = COLLECTOR,
+    outbox: Outbox | None = None,
+    hooks_every: float = 20.0,
 ) -> None:
-    """Run until SIGINT or SIGTERM.
+    """Run until SIGINT or SIGTERM. With an `outbox` the tools call others as things happen: every so many seconds.
 
     Raises:
         SandboxError: the port is taken.
     """
     _require_free(host, port)
-    app = application(folder, rates, collector)
+    app = application(folder, rates, collector, outbox)
     stop = threading.Event()
+    if outbox is not None:
+        happenings = Happenings(Store(folder / "tools.sqlite"), outbox)
+        threading.Thread(target=happenings.run, args=(stop, hooks_every), daemon=True).start()
     if inbox is not None:
         threading.Thread(target=_keep_dropping, args=(folder, inbox, stop), daemon=True).start()
     try:

@@ -21,6 +21,12 @@ from headwater.settings import CHECKOUT, load_settings
 
 pytestmark = pytest.mark.slow
 Sent = list[tuple[str, str, bytes]]
+# by the calls of SaaS tools (`tests/e2e/test_tools_that_call.py`), not by the company's own code
+TOLD_BY_TOOLS = {
+    *("email_bounced", "email_delivered", "email_sent", "invoice_paid", "invoice_payment_failed"),
+    *("opportunity_stage_changed", "sales_call_logged", "survey_answered", "ticket_opened", "ticket_rated"),
+    *("ticket_status_changed", "unsubscribed", "webhook_received"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +63,7 @@ def test_all_that_is_sent_is_planned_and_little_of_it_violates(sent: Sent) -> No
         verdict = checker.check(kind, name if kind == "track" else None, line)
         if verdict:
             found[verdict.action, name or kind, verdict.reason] += 1
-    assert seen == set(config.tracking_plan)
+    assert set(config.tracking_plan) - seen == TOLD_BY_TOOLS
     quarantined = found.pop(("quarantine", "Order Completed", "plan: missing_required properties.total"))
     dropped = found.pop(("drop", "Product Viewed", "plan: rule properties.debug"))
     misspelt = found.pop(("forward", "identify", "plan: rule traits.email"))
