@@ -19,6 +19,7 @@ COMMANDS = {
     "up": ("headwater.entrance.up:up", "Start every service and keep it running until Ctrl-C."),
     "collect": ("headwater.collect.command:collect", "Serve the event collector."),
     "import": ("headwater.collect.command:import_", "Send a folder of NDJSON events through the collector."),
+    "consume": ("headwater.collect.command:consume", "Read Kafka topics into the collector."),
     "stream": ("headwater.push.command:stream", "Deliver events to the streaming destinations as they arrive."),
     "destination": (
         "headwater.push.destination_command:destination",

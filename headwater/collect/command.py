@@ -1,10 +1,13 @@
-"""`headwater collect` and `headwater import`.
+"""`headwater collect`, `headwater import` and `headwater consume`.
 
 Belongs here: options and the words on the screen. Does not belong here: any work.
 """
 
 from __future__ import annotations
 
+import logging
+import signal
+import threading
 from pathlib import Path
 
 import click
@@ -49,3 +52,20 @@ def import_(
     settings = load_settings(home, config, host=host, collector_port=port)
     report = import_events(settings, load_config(settings), folder, backfill=backfill, write_key=write_key)
     click.echo(report.text())
+
+
+@click.command("consume")
+@click.option("--home", help="State folder (default: HEADWATER_HOME, else var/).")
+@click.option("--config", help="Config folder (default: HEADWATER_CONFIG, else config/).")
+@click.option("--host", help="The collector's address (default: 127.0.0.1).")
+@click.option("--port", type=click.IntRange(1, 65535), help="The collector's port (default: 8080).")
+def consume(home: str | None, config: str | None, host: str | None, port: int | None) -> None:
+    """Read the Kafka sources of sources.yaml into the running collector until it is stopped."""
+    from headwater.collect.kafka_source import consume as run
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    settings = load_settings(home, config, host=host, collector_port=port)
+    run(settings, load_config(settings), stop, click.echo)

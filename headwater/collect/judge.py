@@ -51,7 +51,8 @@ class _Head(Struct, rename="camel", gc=False):
 
 
 class RejectedRow(Struct):
-    """A row that the sender itself could not read, to be kept aside with the sender's reason."""
+    """A row that the sender itself could not read, to be kept aside with the sender's reason. `file` and `line` say
+    where it stands; a place without lines (a Kafka partition) is in `file` alone."""
 
     payload: str
     reason: str = NOT_JSON
@@ -168,7 +169,7 @@ class Accepted:
 
     def quarantine_row(self, origin: Origin, row: RejectedRow) -> None:
         """Keep aside what the sender could not read."""
-        place = f"{row.file}, line {row.line}" if row.file else ""
+        place = f"{row.file}, line {row.line}" if row.file and row.line else row.file
         payload = row.payload.encode("utf-8", "surrogatepass")[:KEPT_BYTES]
         key = stable_id(origin.source, row.reason, place, payload)
         self._keep(origin.envelope(row.reason, place), key, payload, row.reason)

@@ -107,12 +107,12 @@ class Config(Struct):
     transformations: dict[str, Transformation] = {}
 
     def write_keys(self) -> dict[str, str]:
-        """Write key → name of the event source that it belongs to."""
+        """Write key → name of the source of events that it belongs to."""
         return {
             key: name
             for name, source in self.sources.items()
-            if isinstance(source, EventSource)
-            for key in source.write_keys
+            if isinstance(source, EventSource | KafkaSource)
+            for key in (source.write_keys if isinstance(source, EventSource) else [source.write_key])
         }
 
 

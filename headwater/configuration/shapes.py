@@ -84,6 +84,19 @@ class AdminToken(Struct, forbid_unknown_fields=True):
     scopes: list[Literal["plan", "receipts", "live", "destinations", "replay"]]
 
 
+class EventTables(Struct, forbid_unknown_fields=True):
+    """`platform.yaml`, `event_tables:` the tables of schema `events`.
+
+    Attributes:
+        json_paths: what stands there stays one column of JSON text (`context.app`; `track.properties.cart`: only of
+            tracks). For events loaded from now on; `headwater replay --warehouse` makes older ones the same.
+        has_full_event: the tables of types, not those of event names, get the whole event as `rudder_event`.
+    """
+
+    json_paths: list[str] = []
+    has_full_event: bool = False
+
+
 class Platform(Struct, forbid_unknown_fields=True):
     """`platform.yaml`: the company as a whole."""
 
@@ -94,6 +107,7 @@ class Platform(Struct, forbid_unknown_fields=True):
     session_gap_minutes: int = 30
     dbt_vars: dict[str, Any] = {}
     collector: Collector = field(default_factory=Collector)
+    event_tables: EventTables = field(default_factory=EventTables)
     admin_tokens: list[AdminToken] = []
 
 
@@ -112,7 +126,7 @@ class WebhookSource(Struct, tag_field="kind", tag="webhook", forbid_unknown_fiel
     Attributes:
         type: who calls: a translation under `headwater/collect/webhooks/`, or `generic`.
         secret: checks the signature (`generic`: compared with the query's or header's token; empty: no check).
-        transformations: for `generic`, what makes spec events of a body; they see `{"type": "webhook", "body": …}`.
+        transformations: for `generic`, what makes spec events of `Webhook Received`, whose properties are the body.
     """
 
     type: str
@@ -122,10 +136,18 @@ class WebhookSource(Struct, tag_field="kind", tag="webhook", forbid_unknown_fiel
 
 
 class KafkaSource(Struct, tag_field="kind", tag="kafka", forbid_unknown_fields=True):
-    """Topics of Segment-spec events (JSON) that are read into the log like any request. `settings` are librdkafka's."""
+    """Topics of Segment-spec events (JSON) that `headwater consume` reads and sends to the collector.
+
+    Attributes:
+        topics: names; one that begins with `^` is a pattern.
+        write_key: by which the collector knows this source; its own.
+        group: the consumer group, which remembers the place.
+        settings: more of librdkafka's (`security.protocol`, `sasl.username`, …).
+    """
 
     bootstrap_servers: str
     topics: list[str]
+    write_key: str
     group: str = "headwater"
     settings: dict[str, str] = {}
     transformations: list[str] = []

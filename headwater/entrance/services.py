@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from headwater.configuration import Config, KafkaSource
 from headwater.settings import CHECKOUT, Settings
 
 BIN = Path(sys.executable).parent
@@ -88,6 +89,15 @@ def services(settings: Settings) -> list[Service]:
         # The daemon loads the code anew every minute; each time Dagster warns that the code server before has ended.
         Service("dagster-daemon", ("dagster-daemon", "run", "-w", workspace, "--code-server-log-level", "error")),
     ]
+
+
+def wanted(settings: Settings, config: Config, *, with_example: bool) -> list[Service]:
+    """The processes that an installation with this config runs: `headwater consume` only where a source is Kafka."""
+    found = [one for one in services(settings) if with_example or not one.example_only]
+    if any(isinstance(source, KafkaSource) for source in config.sources.values()):
+        after = next(place for place, one in enumerate(found) if one.name == "collector") + 1
+        found.insert(after, Service("consume", ("headwater", "consume", "--port", str(settings.collector_port))))
+    return found
 
 
 def service(settings: Settings, name: str) -> Service:

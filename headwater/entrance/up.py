@@ -13,11 +13,11 @@ from typing import Any
 
 import click
 
-from headwater.configuration import load_config
+from headwater.configuration import Config, load_config
 from headwater.entrance.company import prepare_company
 from headwater.entrance.options import entrance_options, entrance_settings
 from headwater.entrance.processes import Processes, check_ports, is_asked_to_stop, last_line, run_step, stop_on_signals
-from headwater.entrance.services import PREPARE, Service, services
+from headwater.entrance.services import PREPARE, Service, wanted
 from headwater.errors import HeadwaterError
 from headwater.settings import Settings
 from headwater.storage.home import Home, claim_home, entrance_lock, full_disk_named, held_data
@@ -39,27 +39,27 @@ def up(people: int | None, **options: Any) -> None:
         click.echo(f"{config.platform.company}: {held.holds} → {settings.home}")
         with Processes(settings) as processes:
             try:
-                _serve(settings, held, processes, people)
+                _serve(settings, config, held, processes, people)
             except KeyboardInterrupt:
                 click.echo("Stopping.")
 
 
-def _serve(settings: Settings, held: Home, processes: Processes, people: int | None) -> None:
+def _serve(settings: Settings, config: Config, held: Home, processes: Processes, people: int | None) -> None:
     """Start everything in flow order, then watch it; ends only with an exception."""
-    wanted = [s for s in services(settings) if held.data_dir is None or not s.example_only]
-    check_ports(settings, wanted)
+    needed = wanted(settings, config, with_example=held.data_dir is None)
+    check_ports(settings, needed)
     if held.data_dir is None:
         prepare_company(settings, people)
     run_step(settings, [sys.executable, *PREPARE[1:], "--exclusive"], "prepare")
     with ensure_redis(settings):
-        for service in wanted:
+        for service in needed:
             processes.start(service)
             where = f"http://{settings.host}:{service.port}" if service.port else "running"
             click.echo(f"  {service.name:<20}{where}")
         click.echo(f"Everything is running; logs are in {settings.logs_dir}. Ctrl-C stops all.")
         if not settings.warehouse_read.exists():
             click.echo("Nothing has been brought in yet: stop this and `make run` first, or start a run in Dagster.")
-        Watch(processes, wanted).run()
+        Watch(processes, needed).run()
 
 
 class Watch:
