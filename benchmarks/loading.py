@@ -49,7 +49,7 @@ def make_lake(home: Path, events: int) -> None:
         file = EventsFile()
         for index in range(start, min(start + EVENTS_PER_OBJECT, events)):
             event = _event(dice, index, begun + timedelta(seconds=index))
-            file.add(event, _encode(event.payload), index - start, None, None, None)
+            file.add(event, _encode(event.payload), index - start, None, None, None, event.payload["context"]["ip"])
         day = (begun + timedelta(seconds=start)).date()
         lake.put(f"events/received_date={day}/{number:012d}-0000000000001.parquet", file.finish())
 

@@ -30,7 +30,7 @@ def _columns(*names: str, **others: pa.DataType) -> pa.Schema:
 EVENTS = _columns(
     *("source", "message_id", "type", "event", "user_id", "anonymous_id"),
     *("timestamp", "original_timestamp", "sent_at", "received_at", "known_at"),
-    *("route", "payload", "row_number", "original", "violations", "replays"),
+    *("route", "payload", "row_number", "original", "violations", "replays", "request_ip"),
     **dict.fromkeys(("timestamp", "original_timestamp", "sent_at", "received_at", "known_at"), _TIME),
     row_number=pa.int64(),
 )
@@ -70,8 +70,8 @@ class EventsFile:
         self._writer = pq.ParquetWriter(self._out, EVENTS, compression="zstd", bloom_filter_options=_BLOOM)
 
     def add(self, event: Event, payload: bytes, number: int, *more: bytes | str | None) -> None:
-        """One row; `more` are the payload before transformations, the plan's violations as JSON, and the quarantined
-        row that it replays."""
+        """One row; `more` are the payload before transformations, the plan's violations as JSON, the quarantined row
+        that it replays, and the address that the request came from."""
         self._shapes.add(event.event or event.type, event.payload)
         self._rows.append((*_plain(event), payload, number, *more))
         self._bytes += len(payload)

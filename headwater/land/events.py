@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from headwater.configuration import Config
-from headwater.event import NOT_JSON, identifier, stable_id
+from headwater.event import NOT_JSON, Event, identifier, stable_id
 from headwater.land.event_files import DROPPED, QUARANTINE, EventsFile, table_file
 from headwater.policy.pipeline import Pipeline, Taken, violation_errors
 from headwater.settings import Settings
@@ -163,7 +163,8 @@ class _Landing:
         file = self.days.get(day)
         if file is None:
             file = self.days[day] = EventsFile()
-        file.add(event, payload, number, taken.original, _violations(envelope), envelope.replays)
+        address = _request_ip(envelope, event, taken.original is not None)
+        file.add(event, payload, number, taken.original, _violations(envelope), envelope.replays, address)
 
     def keep(self, record: Record, reason: str, detail: str | None) -> None:
         """Keep a record aside. One that was kept aside before, and was put through again, is the same row again."""
@@ -210,6 +211,15 @@ def _head(payload: bytes, route_type: str | None) -> tuple[str | None, str | Non
         identifier(found.get("event")),
         identifier(found.get("messageId")),
     )
+
+
+def _request_ip(envelope: Envelope, event: Event, is_changed: bool) -> str | None:
+    """Where the request came from. What a transformation took out or masked of an address is not brought back."""
+    if envelope.route == "import" or envelope.ip is None:
+        return None
+    context = event.payload.get("context")
+    stands = isinstance(context, dict) and context.get("ip") == envelope.ip
+    return envelope.ip if stands or not is_changed else None
 
 
 def _violations(envelope: Envelope) -> str | None:

@@ -13,7 +13,7 @@ A column whose type the tracking plan states keeps that type: a value that does 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,6 +24,8 @@ from headwater.errors import DataError
 from headwater.load import ledger
 from headwater.load.event_shape.columns import (
     BASE_COLUMNS,
+    FULL_EVENT,
+    PASSED_IP,
     TABLE_OF_TYPE,
     TRACK_COLUMNS,
     Column,
@@ -33,6 +35,7 @@ from headwater.load.event_shape.columns import (
 )
 from headwater.load.event_shape.evolution import cast, evolve, fits, kinds_of_values, that_fit
 from headwater.load.event_shape.names import BASE_TABLES, table_name
+from headwater.load.event_shape.rules import CLOUD, DEEPEST, Rules, kept_whole
 from headwater.load.event_shape.shapes import Path, Shape, from_metadata, from_structure, merge, pointer
 from headwater.storage.lake import Lake
 from headwater.storage.warehouse import transaction
@@ -43,9 +46,14 @@ MAX_EVENT_TABLES = 1_000
 _GUESSED_BYTES = 2_000  # of one event in memory
 _COMPRESSED = "VARCHAR using compression zstd"  # lists of products are long, and else stored as they are
 _TYPES = ("BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP")
-_BASE = "id, anonymous_id, user_id, context_source_id, original_timestamp, sent_at, timestamp, received_at"
+_BASE = ", ".join(name for name in BASE_COLUMNS if name != "uuid_ts")
+_FROM_RAW = (
+    "'warehouse' as context_destination_id, 'DUCKDB' as context_destination_type, request_ip as context_request_ip, "
+    "anonymous_id, user_id, original_timestamp, sent_at, timestamp, received_at, type, "
+    "coalesce(event, '') as event_text, payload, lake_object from raw.events where list_contains($keys, lake_object)"
+)
+_IS_CLOUD = f"context_source_type is not distinct from '{CLOUD}'"
 Tables = dict[str, dict[str, str]]
-Planned = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -68,24 +76,24 @@ class Only:
     events: tuple[str, ...] = ()
 
 
-def load_event_tables(con: DuckDBPyConnection, lake: Lake, planned: Planned | None = None) -> EventTablesLoaded:
+def load_event_tables(con: DuckDBPyConnection, lake: Lake, rules: Rules | None = None) -> EventTablesLoaded:
     """Bring the `events` schema up to date with `raw.events`.
 
     Args:
-        planned: table → column → type, as `event_shape.planned.planned_types` reads it from the tracking plan.
+        rules: what the config says, as `event_shape.rules.rules_of` reads it.
 
     Raises:
         UnavailableError: the lake cannot be reached.
     """
     lake.configure(con)
-    return load_objects(con, lake, ledger.loaded_but_not(con, "raw.events", TARGET), planned or {}, transaction)
+    return load_objects(con, lake, ledger.loaded_but_not(con, "raw.events", TARGET), rules or Rules(), transaction)
 
 
 def load_objects(
     con: DuckDBPyConnection,
     lake: Lake,
     keys: list[str],
-    planned: Planned,
+    rules: Rules,
     each: Callable[[DuckDBPyConnection], AbstractContextManager[None]],
     only: Only | None = None,
 ) -> EventTablesLoaded:
@@ -100,7 +108,7 @@ def load_objects(
     total, touched = EventTablesLoaded(), set[str]()
     for group in ledger.groups(_measured(con, lake, keys)):
         with each(con):
-            loading = _Group(con, tables, recorded, planned, datetime.now(UTC).replace(tzinfo=None), only)
+            loading = _Group(con, tables, recorded, rules, datetime.now(UTC).replace(tzinfo=None), only)
             done, names = loading.load([item.key for item in group])
             if only is None:
                 ledger.record(con, TARGET, ((item.key, item.rows) for item in group))
@@ -141,14 +149,14 @@ class _Group:
         con: DuckDBPyConnection,
         tables: Tables,
         recorded: dict[str, str],
-        planned: Planned,
+        rules: Rules,
         now: datetime,
         only: Only | None,
     ) -> None:
         self.con = con
         self.tables = tables
         self.recorded = recorded
-        self.planned = planned
+        self.rules = rules
         self.now = now
         self.only = only
         self.done = EventTablesLoaded()
@@ -157,9 +165,8 @@ class _Group:
     def load(self, keys: list[str]) -> tuple[EventTablesLoaded, set[str]]:
         self.con.execute(
             "create or replace temp table _group as "
-            "select message_id as id, anonymous_id, user_id, source as context_source_id, original_timestamp, sent_at, "
-            "timestamp, received_at, type, coalesce(event, '') as event_text, payload, lake_object "
-            "from raw.events where list_contains($keys, lake_object)"
+            f"select message_id as id, source as context_source_id, {self._kind_of_source()} as context_source_type, "
+            + _FROM_RAW
             + (" and type = $kind and (len($events) = 0 or list_contains($events, event))" if self.only else ""),
             {"keys": keys} | ({"kind": self.only.kind, "events": list(self.only.events)} if self.only else {}),
         )
@@ -175,6 +182,10 @@ class _Group:
             self._load_table(kind, f"events.{table}", events, merge(shapes.get(name, {}) for name in names))
         self.con.execute("drop table _group")
         return self.done, self.touched
+
+    def _kind_of_source(self) -> str:
+        cases = [f"when {_literal(name)} then {_literal(kind)}" for name, kind in self.rules.kinds.items()]
+        return f"case source {' '.join(cases)} end" if cases else "null::varchar"
 
     def _shapes(self, keys: list[str]) -> dict[str, Shape]:
         """Shapes by type or event name: as the lander recorded them, else discovered from the payloads."""
@@ -195,16 +206,19 @@ class _Group:
         return {name: merge(shapes) for name, shapes in found.items()}
 
     def _load_table(self, kind: str, table: str, events: list[str], shape: Shape) -> None:
-        planned = plan(kind, shape, self.tables.get(table, {}))
+        whole = self.rules.json_paths_of(kind)
+        planned = plan(kind, kept_whole(shape, whole, self.rules.has_cloud()), self.tables.get(table, {}))
         paths = list(dict.fromkeys([p for c in planned.columns for p in c.paths] + [d.path for d in planned.discards]))
         parents = {path[:depth] for path in paths for depth in range(1, len(path))}
-        text = self._extract(kind, events, paths, [path for path in paths if path in parents])
+        text = self._extract(kind, events, paths, [path for path in paths if path in parents or path in whole], whole)
         texts = {column.name: (column, _coalesced(column, text)) for column in planned.columns}
+        passed, address = texts[PASSED_IP]
+        texts[PASSED_IP] = passed, f"nullif({address}, context_request_ip)"
         types = kinds_of_values(self.con, "_rows", texts)
         columns = {name: (column, sql) for name, (column, sql) in texts.items() if name in types}
         stated = {
             name: type_
-            for name, type_ in self.planned.get(table.removeprefix("events."), {}).items()
+            for name, type_ in self.rules.planned.get(table.removeprefix("events."), {}).items()
             if name in columns and self.tables.get(table, {}).get(name) != "VARCHAR"
         }
         if kind == "track" and self.only is None:
@@ -227,18 +241,32 @@ class _Group:
     def _may_have(self, table: str) -> bool:
         return table in self.tables or len(self.tables) - len(BASE_TABLES) < MAX_EVENT_TABLES
 
-    def _extract(self, kind: str, events: list[str], paths: list[Path], parents: list[Path]) -> dict[Path, str]:
+    def _extract(
+        self, kind: str, events: list[str], paths: list[Path], typed: list[Path], whole: list[Path]
+    ) -> dict[Path, str]:
         """Make `_rows`; returns the SQL text expression of each path. An object under a path that elsewhere holds a
-        plain value is null: its own keys have columns."""
+        plain value is null: its own keys have columns, unless it is kept whole."""
+        full = f", payload::varchar as {FULL_EVENT}" if self.rules.has_full_event else ""
         self.con.execute(
             f"create or replace temp table _rows as select {_BASE}, event_text, "
-            f"{_extracted('json_extract_string', paths)} as v, {_extracted('json_type', parents)} as t "
+            f"{_extracted('json_extract_string', paths)} as v, {_extracted('json_type', typed)} as t{full} "
             "from _group where type = $kind and list_contains($events, event_text)",
             {"kind": kind, "events": events},
         )
         text = {path: f"nullif(v[{index}], '')" for index, path in enumerate(paths, 1)}
-        for index, path in enumerate(parents, 1):
-            text[path] = f"case when t[{index}] = 'OBJECT' then null else {text[path]} end"
+        has_cloud = self.rules.has_cloud()
+        for index, path in enumerate(typed, 1):
+            if path in whole:
+                text[path] = (
+                    f"case when t[{index}] = 'VARCHAR' then to_json({text[path]})::varchar else {text[path]} end"
+                )
+            else:
+                to_leave = f"t[{index}] = 'OBJECT'"
+                to_leave += f" and not ({_IS_CLOUD})" if has_cloud and len(path) == DEEPEST else ""
+                text[path] = f"case when {to_leave} then null else {text[path]} end"
+        for path in paths if has_cloud else []:
+            if len(path) > DEEPEST and path not in whole:
+                text[path] = f"case when {_IS_CLOUD} then null else {text[path]} end"
         return text
 
     def _write(
@@ -251,6 +279,8 @@ class _Group:
         stated: Collection[str] = (),
     ) -> None:
         fixed = BASE_COLUMNS | (TRACK_COLUMNS if kind == "track" else {})
+        if self.rules.has_full_event and table == f"events.{TABLE_OF_TYPE[kind]}":
+            fixed |= {FULL_EVENT: "VARCHAR"}
         if table not in self.tables:
             first = {name: types[name] for name in columns}
             long = {name: _COMPRESSED for name, (column, _) in columns.items() if "array" in column.kinds}
@@ -265,6 +295,7 @@ class _Group:
         values = {name: name for name in _BASE.split(", ")} | {"uuid_ts": "$now"}
         if kind == "track":
             values |= {"event": _literal(event_table.removeprefix("events.")), "event_text": "event_text"}
+        values |= {name: name for name in fixed if name == FULL_EVENT}
         misfits = self._misfits({name: (columns[name][1], existing[name]) for name in stated})
         for name, (_, sql) in columns.items():
             fitting = f"case when {fits(sql, existing[name])} then {sql} end" if name in misfits else sql
@@ -308,7 +339,9 @@ class _Group:
     def _renew_users(self) -> None:
         """One row per user_id of this group: of each column the latest value, over all its identifies."""
         source, target = self.tables["events.identifies"], self.tables["events.users"]
-        wanted = {name: kind for name, kind in source.items() if name not in ("id", "anonymous_id", "user_id")}
+        wanted = {
+            name: kind for name, kind in source.items() if name not in ("id", "anonymous_id", "user_id", FULL_EVENT)
+        }
         evolve(self.con, "events.users", target, wanted)
         latest = {
             quoted_column(name): f"max_by({cast_column(name, kind, target[name])}, position)"

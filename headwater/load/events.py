@@ -23,7 +23,7 @@ _COLUMNS = (
     "source, message_id, type, event, user_id, anonymous_id, timestamp, original_timestamp, sent_at, received_at, "
     "known_at, route, payload, row_number"
 )
-_NEWER = ("original", "violations", "replays")  # columns that objects of an older version lack
+_NEWER = ("original", "violations", "replays", "request_ip")  # columns that objects of an older version lack
 
 # First the winners, from the key columns alone; only then the wide rows, streamed past the winners without a sort.
 # The group's keys are few and the existing ones many: DuckDB hashes the few and streams the many past them, so that

@@ -18,7 +18,7 @@ from headwater.errors import UsageError
 from headwater.load import ledger
 from headwater.load.event_shape.columns import TABLE_OF_TYPE
 from headwater.load.event_shape.names import table_name
-from headwater.load.event_shape.planned import planned_types
+from headwater.load.event_shape.rules import rules_of
 from headwater.load.event_tables import TARGET, EventTablesLoaded, Only, load_objects
 from headwater.settings import Settings
 from headwater.storage.lake import landing_order, open_lake
@@ -53,8 +53,7 @@ def rederive(settings: Settings, config: Config, event: str | None = None) -> Re
         with transaction(con):
             keys = sorted(ledger.loaded(con, TARGET), key=landing_order)
             _clear(con, only)
-            planned = planned_types(config.tracking_plan.values())
-            done: EventTablesLoaded = load_objects(con, lake, keys, planned, lambda _: nullcontext(), only)
+            done: EventTablesLoaded = load_objects(con, lake, keys, rules_of(config), lambda _: nullcontext(), only)
     publish(settings)
     return Rederived(done.tables, done.events, done.rows, done.discards)
 

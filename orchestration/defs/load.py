@@ -8,7 +8,7 @@ from headwater.configuration import ConversationSource, CsvSource, PlannedEvent,
 from headwater.load.conversations import load_conversations
 from headwater.load.dropped import load_dropped
 from headwater.load.event_shape.names import table_name
-from headwater.load.event_shape.planned import planned_types
+from headwater.load.event_shape.rules import rules_of
 from headwater.load.event_tables import load_event_tables
 from headwater.load.events import load_events
 from headwater.load.extracts import load_extracts
@@ -84,7 +84,7 @@ def event_tables(platform: Platform, warehouse: Warehouse) -> Iterator[dg.Materi
     """RudderStack-shaped tables; those of events that no plan names are told in the metadata of `tracks`."""
     planned = {table_name(p.event) for p in planned_tracks()}
     with warehouse.get_connection() as connection:
-        report = load_event_tables(connection, platform.lake(), planned_types(config().tracking_plan.values()))
+        report = load_event_tables(connection, platform.lake(), rules_of(config()))
         present = {
             name
             for (name,) in connection.execute(

@@ -136,3 +136,21 @@ def test_what_a_transformation_drops_or_fails_lands_apart_with_its_reason(settin
     assert (reason, message_id, route) == ("transformation: tidy", "m3", "live")
     assert detail.startswith("tidy.py, line 2: TypeError")
     assert json.loads(payload) == order("x")
+
+
+def test_an_address_that_a_transformation_took_out_or_masked_is_not_brought_back(settings: Settings) -> None:
+    text = (
+        "def transform(event):\n"
+        "    ip = event['context'].pop('ip')\n"
+        "    keep = event['properties']['total']\n"
+        "    event['properties']['seen'] = True\n"
+        "    found = {'nothing': {}, 'all': {'ip': ip}, 'some': {'ip': '192.0.2.0'}}[keep]\n"
+        "    return {**event, 'context': found}\n"
+    )
+    config = transformed(settings, text)
+    land(settings, *[(live(ip="192.0.2.1"), keep, order(keep)) for keep in ("all", "nothing", "some")], config=config)
+    assert read(settings, "events", "message_id, request_ip, payload->'context'->>'ip'") == [
+        ("all", "192.0.2.1", "192.0.2.1"),
+        ("nothing", None, None),
+        ("some", None, "192.0.2.0"),
+    ]

@@ -86,6 +86,7 @@ def test_an_event_lands_with_every_promised_column(settings: Settings) -> None:
         "original": None,
         "violations": None,
         "replays": None,
+        "request_ip": "203.0.113.7",
     }
     assert payload["messageId"] == "m1"
     assert payload["userId"] == "17850"

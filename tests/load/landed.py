@@ -26,8 +26,8 @@ def identify(message_id: str, user_id: str, traits: dict[str, Any], **more: Any)
 
 
 def call(message_id: str, kind: str, **more: Any) -> dict[str, Any]:
-    """One event as its payload; `source`, `at` (minutes after the first) and `text` (a payload as it is)
-    are taken out when it is landed."""
+    """One event as its payload; `source`, `at` (minutes after the first), `text` (a payload as it is) and
+    `request_ip` are taken out when it is landed."""
     return {"messageId": message_id, "type": kind, **more}
 
 
@@ -37,13 +37,23 @@ def land(lake: Lake, number: int, events: list[dict[str, Any]], shapes: dict[str
     for index, event in enumerate(events):
         payload = dict(event)
         source, at = payload.pop("source", "web"), _AT + timedelta(minutes=payload.pop("at", index))
-        text = payload.pop("text", None)
+        text, request_ip = payload.pop("text", None), payload.pop("request_ip", None)
         texts = (source, payload["messageId"], payload["type"], payload.get("event"), payload.get("userId"))
         rows.append(
-            (*texts, payload.get("anonymousId"), *[at] * len(_TIMES), "live", text or json.dumps(payload), index)
+            (
+                *texts,
+                payload.get("anonymousId"),
+                *[at] * len(_TIMES),
+                "live",
+                text or json.dumps(payload),
+                index,
+                request_ip,
+            )
         )
-    names = (*_TEXTS, *_TIMES, "route", "payload", "row_number")
-    kinds = [pa.string()] * len(_TEXTS) + [pa.timestamp("us")] * len(_TIMES) + [pa.string()] * 2 + [pa.int64()]
+    names = (*_TEXTS, *_TIMES, "route", "payload", "row_number", "request_ip")
+    kinds = (
+        [pa.string()] * len(_TEXTS) + [pa.timestamp("us")] * len(_TIMES) + [pa.string()] * 2 + [pa.int64(), pa.string()]
+    )
     schema = pa.schema(list(zip(names, kinds, strict=True)))
     table = pa.Table.from_arrays(
         [pa.array(c, k) for c, k in zip(zip(*rows, strict=True), kinds, strict=True)], schema=schema

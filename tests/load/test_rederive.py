@@ -11,6 +11,7 @@ from headwater.configuration import Config, Identity, PlannedEvent, Platform
 from headwater.errors import UsageError
 from headwater.load import rederive as module
 from headwater.load.event_shape.planned import planned_types
+from headwater.load.event_shape.rules import rules_of
 from headwater.load.event_tables import load_event_tables
 from headwater.load.events import load_events
 from headwater.load.rederive import rederive
@@ -53,8 +54,7 @@ def loaded(settings: Settings, made: Config | None = None) -> None:
     with connect(settings, purpose="test") as con:
         ensure_schemas(con)
         load_events(con, open_lake(settings))
-        planned = planned_types(made.tracking_plan.values()) if made else None
-        load_event_tables(con, open_lake(settings), planned)
+        load_event_tables(con, open_lake(settings), rules_of(made) if made else None)
 
 
 def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:

@@ -5,6 +5,14 @@ tables (`evolution`).
 
 `context.*` becomes `context_*`; properties and traits stand without a prefix; nested keys are joined by `_`; arrays
 stay one value. A key of the user never takes the place of a column that the rules fill.
+
+`context_source_id` is the source's name and `context_source_type` its kind in the config; `context_destination_*` is
+this warehouse. `context_request_ip` is where the request came from, `context_passed_ip` another address that the event
+itself names; `context_ip` is the latter, or else the former, which the collector fills in.
+
+Of RudderStack's rules these do not apply: cutting names at 63 and upper case (other databases'), the casing options of
+Blendo and of divided numbers (for tables that older versions made), and tables of identity merge rules (identity
+resolution is headwater.match's).
 """
 
 from __future__ import annotations
@@ -31,6 +39,10 @@ BASE_COLUMNS = {
     "anonymous_id": "VARCHAR",
     "user_id": "VARCHAR",
     "context_source_id": "VARCHAR",
+    "context_source_type": "VARCHAR",
+    "context_destination_id": "VARCHAR",
+    "context_destination_type": "VARCHAR",
+    "context_request_ip": "VARCHAR",
     "original_timestamp": "TIMESTAMP",
     "sent_at": "TIMESTAMP",
     "timestamp": "TIMESTAMP",
@@ -38,6 +50,8 @@ BASE_COLUMNS = {
     "uuid_ts": "TIMESTAMP",
 }
 TRACK_COLUMNS = {"event": "VARCHAR", "event_text": "VARCHAR"}
+FULL_EVENT = "rudder_event"
+PASSED_IP = "context_passed_ip"
 MAX_COLUMNS = 1_600
 
 # Values outside the three sections, by type: column → path. Theirs is the column, whatever the user's keys are.
@@ -49,6 +63,7 @@ _RULES: dict[str, dict[str, Path]] = {
     "group": {"group_id": ("groupId",)},
     "alias": {"previous_id": ("previousId",)},
 }
+_OF_ALL: dict[str, Path] = {"channel": ("channel",), PASSED_IP: ("context", "ip")}
 # Where the unprefixed columns come from; of several values the first that is there counts.
 _UNPREFIXED: dict[str, tuple[Path, ...]] = {
     "track": (("properties",),),
@@ -101,9 +116,9 @@ def plan(event_type: str, shape: Shape, existing: Collection[str] = ()) -> Plan:
     """
     columns: dict[str, Column] = {}
     discards: list[Discard] = []
-    reserved = set(BASE_COLUMNS) | (set(TRACK_COLUMNS) if event_type == "track" else set())
-    for name, path in {"channel": ("channel",), **_RULES[event_type]}.items():
-        columns[name] = Column(name, [path], {"string"}, is_context=name == "channel")
+    reserved = {*BASE_COLUMNS, FULL_EVENT} | (set(TRACK_COLUMNS) if event_type == "track" else set())
+    for name, path in {**_OF_ALL, **_RULES[event_type]}.items():
+        columns[name] = Column(name, [path], {"string"}, is_context=name in _OF_ALL)
         if name not in _EITHER:
             reserved.add(name)
 
