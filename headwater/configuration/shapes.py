@@ -126,7 +126,7 @@ class WebhookSource(Struct, tag_field="kind", tag="webhook", forbid_unknown_fiel
     Attributes:
         type: who calls: a translation under `headwater/collect/webhooks/`, or `generic`.
         secret: checks the signature (`generic`: compared with the query's or header's token; empty: no check).
-        transformations: for `generic`, what makes spec events of a body; they see `{"type": "webhook", "body": …}`.
+        transformations: for `generic`, what makes spec events of `Webhook Received`, whose properties are the body.
     """
 
     type: str
@@ -136,10 +136,18 @@ class WebhookSource(Struct, tag_field="kind", tag="webhook", forbid_unknown_fiel
 
 
 class KafkaSource(Struct, tag_field="kind", tag="kafka", forbid_unknown_fields=True):
-    """Topics of Segment-spec events (JSON) that are read into the log like any request. `settings` are librdkafka's."""
+    """Topics of Segment-spec events (JSON) that `headwater consume` reads and sends to the collector.
+
+    Attributes:
+        topics: names; one that begins with `^` is a pattern.
+        write_key: by which the collector knows this source; its own.
+        group: the consumer group, which remembers the place.
+        settings: more of librdkafka's (`security.protocol`, `sasl.username`, …).
+    """
 
     bootstrap_servers: str
     topics: list[str]
+    write_key: str
     group: str = "headwater"
     settings: dict[str, str] = {}
     transformations: list[str] = []

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from headwater.configuration import Config, EventSource, Identity, Platform, Source, WebhookSource
+from headwater.configuration import Config, EventSource, Identity, KafkaSource, Platform, Source, WebhookSource
 from headwater.configuration.shapes import EventTables
 from headwater.load.event_shape.rules import rules_of
 from headwater.load.event_tables import load_event_tables
@@ -21,6 +21,7 @@ def config(event_tables: EventTables | None = None) -> Config:
     sources: dict[str, Source] = {
         "web": EventSource(["wk"]),
         "shop's": WebhookSource("shopify"),
+        "bus": KafkaSource(bootstrap_servers="localhost:1", topics=["events"], write_key="wk_bus"),
     }
     platform = Platform(company="Test", currency="EUR", stacks=[], event_tables=event_tables or EventTables())
     return Config(platform, sources, "web", Identity(id_types={}, edges=[]))
@@ -36,7 +37,7 @@ def names(con, table: str) -> set[str]:
 
 
 def test_each_row_names_its_source_its_kind_and_this_warehouse(con, lake: Lake) -> None:
-    sources = ("web", "shop's", "long_gone")
+    sources = ("web", "shop's", "bus", "long_gone")
     land(lake, 1, [track(f"m{index}", "Seen", {"n": 1}, source=name) for index, name in enumerate(sources)])
     load(con, lake)
 
@@ -47,6 +48,7 @@ def test_each_row_names_its_source_its_kind_and_this_warehouse(con, lake: Lake) 
         ).fetchall() == [
             ("web", "events", "warehouse", "DUCKDB"),
             ("shop's", "webhook", "warehouse", "DUCKDB"),
+            ("bus", "kafka", "warehouse", "DUCKDB"),
             ("long_gone", None, "warehouse", "DUCKDB"),
         ]
 
