@@ -136,15 +136,21 @@ def _read(lake: Lake, key: str, rows: list[dict[str, Any]], aside: list[dict[str
     kept = {"source": source, "received_at": datetime.now(UTC).replace(tzinfo=None), "lake_object": key}
     for number, line in enumerate(_lines(lake.get(key)), 1):
         if isinstance(line, Exception):
-            detail = f"{key} ends in the middle, after line {number - 1}: {line}"
+            detail = f"{_name(key)} ends in the middle, after line {number - 1}: {line}"
             aside.append({"reason": "truncated file", "payload": "", "detail": detail, **kept})
         elif line.strip():
             try:
                 rows.append(_row(_DECODER.decode(line), source, key))
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 payload = line[:_SHOWN].decode("utf-8", "replace")
-                detail = f"line {number}: {error}"
+                detail = f"{_name(key)}, line {number}: {error}"
                 aside.append({"reason": "broken conversation", "payload": payload, "detail": detail, **kept})
+
+
+def _name(key: str) -> str:
+    """The file's name as it lay in the inbox: landing put a digest between stem and ending."""
+    stem, dot, ending = key.rpartition("/")[2].partition(".")
+    return f"{stem.rpartition('-')[0] or stem}{dot}{ending}"
 
 
 def _schema(table: str) -> Any:

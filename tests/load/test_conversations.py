@@ -43,15 +43,18 @@ def test_broken_lines_are_kept_aside_with_their_place_and_the_rest_goes_on(con: 
     assert load_conversations(con, lake) == ConversationsLoaded(objects=1, rows=2, quarantined=3)
     aside = con.execute("select reason, source, detail from raw.quarantine order by detail").fetchall()
     assert {(reason, source) for reason, source, _ in aside} == {("broken conversation", "centre")}
-    assert [detail.partition(":")[0] for *_, detail in aside] == ["line 2", "line 3", "line 6"]
+    places = [f"a.jsonl, line {number}" for number in (2, 3, 6)]
+    assert [detail.partition(":")[0] for *_, detail in aside] == places
 
 
 def test_a_cut_file_gives_what_is_before_the_cut(con: DuckDBPyConnection, lake: Lake) -> None:
     whole = gzip.compress("\n".join(json.dumps(chat(f"c{n}", pad="x" * (n * 37 % 900))) for n in range(500)).encode())
-    lake.put("files/centre/cut-0123456789ab.jsonl.gz", whole[: len(whole) // 2])
+    lake.put("files/centre/cut-2026-01-0123456789ab.jsonl.gz", whole[: len(whole) // 2])
     report = load_conversations(con, lake)
     assert 0 < report.rows < 500
-    assert con.execute("select reason from raw.quarantine").fetchall() == [("truncated file",)]
+    [(reason, detail)] = con.execute("select reason, detail from raw.quarantine").fetchall()
+    assert reason == "truncated file"
+    assert detail.startswith("cut-2026-01.jsonl.gz ends in the middle, after line ")
 
 
 def test_loading_again_changes_nothing(con: DuckDBPyConnection, lake: Lake) -> None:
