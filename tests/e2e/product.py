@@ -31,7 +31,10 @@ PORTS = ("COLLECTOR", "API", "SANDBOX", "DAGSTER")
 OF_ATTEMPT = frozenset(
     {"loaded_at", "uuid_ts", "run_id", "lake_object", "_lake_object", "_extracted_at", "first_landed"}
     | {"push.sync_rows.updated_at", "push.rejected_rows.first_at", "push.rejected_rows.last_at"}
-    | {"push.rejected_rows.next_attempt_at"}
+    | {"push.rejected_rows.next_attempt_at", "raw.destination_counts.read_at"}
+    | {f"raw.deliveries.{column}" for column in ("seq", "at", "attempts", "answer", "steps")}
+    # a tool that knows no repeat counts the request that was in flight twice
+    | {"raw.destination_counts.events", "marts.reconciliation.tool_count"}
 )
 
 
