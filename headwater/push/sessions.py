@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from headwater.configuration import Config
+from headwater.configuration import Config, WebhookSource
 from headwater.event import Event, complete
 from headwater.push.times import utc_now
 from headwater.settings import Settings
@@ -80,6 +80,8 @@ class SessionUpdater:
         self._redis = ensure_redis(settings)
         self._store = OnlineStore(self._redis.url)
         self._reader = LogReader(settings.log_dir, SESSIONS)
+        # what a SaaS tool tells of a person is no visit of theirs
+        self._tools = {name for name, source in config.sources.items() if isinstance(source, WebhookSource)}
         self._gap = timedelta(minutes=config.platform.session_gap_minutes)
         self._now = now
 
@@ -98,7 +100,9 @@ class SessionUpdater:
         fresh = [
             (f"{segment}-{record.end:012d}", event)
             for record in records
-            if (event := live_event(record)) is not None and event.timestamp > now - self._gap
+            if (event := live_event(record)) is not None
+            and event.timestamp > now - self._gap
+            and event.source not in self._tools
         ]
         if fresh:
             self._apply(fresh, now)

@@ -16,8 +16,9 @@ import httpx
 import psutil
 import pytest
 
+from headwater.configuration import KafkaSource, load_config
 from headwater.entrance.processes import Processes
-from headwater.entrance.services import Service, services
+from headwater.entrance.services import Service, services, wanted
 from headwater.entrance.up import RESTART_SECONDS, Watch
 from headwater.settings import CHECKOUT, Settings, load_settings
 
@@ -219,3 +220,13 @@ def test_a_port_that_was_taken_meanwhile_ends_nothing_else(
         watch.look(10)
         assert "The web is started again." in capsys.readouterr().out
         assert set(processes.children) == {"calm", "web"}
+
+
+def test_kafka_is_read_only_where_a_source_is_kafka(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path)
+    config = load_config(settings)
+    assert wanted(settings, config, with_example=True) == services(settings)
+    config.sources["bus"] = KafkaSource(bootstrap_servers="kafka:9092", topics=["shop"], write_key="wk_bus")
+    names = [service.name for service in wanted(settings, config, with_example=False)]
+    assert names == ["collector", "consume", "stream", "api", "dagster-webserver", "dagster-daemon"]
+    assert config.write_keys()["wk_bus"] == "bus"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headwater.configuration import Config
+from headwater.configuration import Config, WebhookSource
 from headwater.event import Event
 from headwater.push.sessions import SessionUpdater, advance
 from headwater.push.times import utc_now
@@ -90,6 +90,17 @@ def test_live_events_reach_the_store_and_expire_with_the_session(
     session = json.loads(found["a"][1])
     assert (session["count_views"], session["last_page"], session["user_id"]) == (2, "/y", "u")
     assert 0 < store.client.ttl(keys.session("a")) <= 30 * 60
+
+
+def test_what_a_tool_tells_of_a_person_is_no_visit(settings: Settings, config: Config, store: OnlineStore) -> None:
+    write_events(settings.log_dir, page("1", "email_1"), source="mails")
+    write_events(settings.log_dir, page("2", "a"))
+    config.sources["mails"] = WebhookSource(type="customerio", secret="s")
+    updater = SessionUpdater(settings, config)
+    while updater.step():
+        pass
+    updater.close()
+    assert list(store.get_sessions(["email_1", "a"])) == ["a"]
 
 
 def test_a_stretch_of_the_log_that_is_read_twice_counts_once(
