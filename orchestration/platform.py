@@ -18,6 +18,7 @@ from dagster_duckdb import DuckDBResource
 
 from headwater.configuration import Config, load_config
 from headwater.settings import Settings, load_settings, parse_as_of
+from headwater.storage.home import advance_as_of
 from headwater.storage.lake import Lake, open_lake
 from headwater.storage.warehouse import connect, ensure_schemas
 
@@ -83,6 +84,13 @@ def as_of(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> datetime
     record = context.instance.get_run_record_by_id(context.run_id)
     created = record.create_timestamp if record else datetime.now(UTC)
     return created.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def remember_as_of(context: dg.AssetExecutionContext) -> None:
+    """Before a tool is told something: keep the run's «now» in the home, so that no later run falls behind it and
+    tells the tool the day before. A time that somebody gave this run is for this run alone."""
+    if not context.run.tags.get(AS_OF_TAG) and not settings().as_of:
+        advance_as_of(settings(), as_of(context))
 
 
 def rows(count: int | None, **metadata: Any) -> dict[str, Any]:

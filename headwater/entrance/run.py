@@ -26,7 +26,7 @@ from headwater.entrance.services import service
 from headwater.entrance.summary import show_summary
 from headwater.errors import HeadwaterError
 from headwater.settings import Settings
-from headwater.storage.home import claim_home, entrance_lock, full_disk_named, held_data, read_home, set_as_of
+from headwater.storage.home import advance_as_of, claim_home, entrance_lock, full_disk_named, held_data, read_home
 from headwater.storage.log import segments
 from headwater.storage.online import ensure_redis
 from headwater.storage.warehouse import publish
@@ -82,12 +82,10 @@ def _collect(settings: Settings, config: Config, processes: Processes, data: Pat
 
 def _remember_as_of(settings: Settings, report: ImportReport, data: Path | None) -> None:
     """«Now» follows the data, so that a second run on unchanged data changes nothing: with DATA it is the time of the
-    last event, else the second after the last receipt."""
-    held = read_home(settings)
-    known = held.as_of if held else None
+    last event, else the second after the last receipt; and never before what a tool was told by a run of `up`."""
     found = report.last_event_at if data is not None else _second_after_last_receipt(settings)
-    if found and (known is None or found > known):
-        set_as_of(settings, found)
+    if found:
+        advance_as_of(settings, found)
 
 
 def _second_after_last_receipt(settings: Settings) -> datetime | None:

@@ -1,6 +1,6 @@
 """The home: whose data it holds, and what every process of it must agree on.
 
-Belongs here: `home.json` (which company or data folder, the as-of time of the last run), claiming a home, the lock
+Belongs here: `home.json` (which company or data folder, the latest as-of time), claiming a home, the lock
 that keeps two entrances apart, and the check that the disk can be written. Does not belong here: what the rooms keep
 below it.
 """
@@ -101,10 +101,18 @@ def write_home(settings: Settings, home: Home) -> Home:
     return home
 
 
-def set_as_of(settings: Settings, as_of: datetime) -> Home:
-    """Record the as-of time that the next run uses until new data arrives."""
-    home = read_home(settings) or Home(holds=EXAMPLE)
-    return write_home(settings, replace(home, as_of=as_of))
+def advance_as_of(settings: Settings, as_of: datetime) -> Home:
+    """Record «now»: the as-of time that the next run uses until new data arrives. It never goes backwards.
+
+    Entrances and Dagster's runs call it at the same time.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / "home.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        home = read_home(settings) or Home(holds=EXAMPLE)
+        if home.as_of is not None and home.as_of >= as_of:
+            return home
+        return write_home(settings, replace(home, as_of=as_of))
 
 
 def unwritable(path: Path, error: OSError) -> UnavailableError:

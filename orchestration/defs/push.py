@@ -8,7 +8,17 @@ from headwater.push.online import push_profiles
 from headwater.push.stream import drain
 from headwater.push.sync import run_sync
 from headwater.storage.online import open_online_store
-from orchestration.platform import FOLLOWS_SCORES, POOL, SOURCE_OWNER, Platform, Warehouse, as_of, config, rows
+from orchestration.platform import (
+    FOLLOWS_SCORES,
+    POOL,
+    SOURCE_OWNER,
+    Platform,
+    Warehouse,
+    as_of,
+    config,
+    remember_as_of,
+    rows,
+)
 
 
 def _sync_asset(name: str, sync: Sync) -> dg.AssetsDefinition:
@@ -23,6 +33,7 @@ def _sync_asset(name: str, sync: Sync) -> dg.AssetsDefinition:
         automation_condition=FOLLOWS_SCORES,
     )
     def pushed(context: dg.AssetExecutionContext, platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
+        remember_as_of(context)
         with warehouse.get_connection() as connection:
             report = run_sync(connection, platform.settings, platform.config, name, as_of(context))
         return dg.MaterializeResult(

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -13,7 +14,8 @@ import duckdb
 import pytest
 
 from headwater.settings import Settings
-from headwater.storage.warehouse import connect, replace_table
+from headwater.storage.home import advance_as_of, read_home
+from headwater.storage.warehouse import connect, ensure_schemas, replace_table
 from headwater.storage.warehouse.schema import SCHEMAS
 from ml import candidates
 from orchestration.platform import AS_OF_TAG, Platform, Warehouse
@@ -124,6 +126,35 @@ def test_the_model_shows_its_curves_and_reads_what_the_graph_says(
     scores = materialize(settings, assets["churn_scores"], as_of=as_of)
     assert 0 < _rows(scores)["ml/churn_scores"] <= 600
     assert tables_read(assets["churn_scores"]) == upstream(assets["churn_scores"]) - {"ml.churn_model"}  # a file
+
+
+def test_now_stays_where_a_sync_has_told_a_tool_it_is_unless_somebody_gave_the_time(settings: Settings) -> None:
+    from orchestration.defs.push import push
+    from orchestration.platform import config
+
+    [sync] = [asset for asset in push().assets if asset.key.path == ["push", "crm_profiles"]]
+    columns = sorted({"crm_id", *config().syncs["crm_profiles"].mapping.values()})
+    with connect(settings, purpose="test") as con:
+        ensure_schemas(con)
+        con.execute(f"create table marts.customer_activation ({', '.join(f'{name} varchar' for name in columns)})")
+    long_ago, in_a_century = datetime(2026, 1, 1, 12), datetime(2126, 1, 1)
+    advance_as_of(settings, long_ago)
+    materialize(settings, sync, as_of=in_a_century.isoformat(sep=" "))
+    assert _now(settings) == long_ago
+
+    materialize(settings, sync)
+    told = _now(settings)
+    with connect(settings, purpose="test") as con:
+        runs = con.sql("select as_of from push.sync_runs where status = 'succeeded' order by started_at").fetchall()
+    assert runs == [(in_a_century,), (told,)]
+    assert told > long_ago
+    advance_as_of(settings, long_ago)  # as an entrance does that found its last receipt before
+    assert _now(settings) == told
+
+
+def _now(settings: Settings) -> datetime | None:
+    home = read_home(settings)
+    return home.as_of if home else None
 
 
 def _rows(metadata: dict[str, dict[str, Any]]) -> dict[str, int]:

@@ -10,7 +10,7 @@ import pytest
 
 from headwater.errors import BusyError, UnavailableError, UsageError
 from headwater.settings import load_settings
-from headwater.storage.home import EXAMPLE, claim_home, entrance_lock, read_home, set_as_of
+from headwater.storage.home import EXAMPLE, advance_as_of, claim_home, entrance_lock, read_home
 
 
 @pytest.fixture
@@ -31,11 +31,21 @@ def test_a_home_belongs_to_what_claimed_it_first(settings, tmp_path):
 def test_the_as_of_time_is_remembered_beside_it(settings):
     assert read_home(settings) is None
     claim_home(settings, None)
-    set_as_of(settings, datetime(2026, 5, 1, 12, 30))
+    advance_as_of(settings, datetime(2026, 5, 1, 12, 30))
     home = read_home(settings)
     assert home is not None
     assert (home.holds, home.as_of) == (EXAMPLE, datetime(2026, 5, 1, 12, 30))
     assert claim_home(settings, None).as_of == datetime(2026, 5, 1, 12, 30)
+
+
+def test_the_as_of_time_never_goes_backwards(settings):
+    claim_home(settings, None)
+    advance_as_of(settings, datetime(2026, 5, 1, 12, 45))
+    assert advance_as_of(settings, datetime(2026, 5, 1, 12, 36, 43)).as_of == datetime(2026, 5, 1, 12, 45)
+    advance_as_of(settings, datetime(2026, 5, 1, 12, 45, 1))
+    home = read_home(settings)
+    assert home is not None
+    assert home.as_of == datetime(2026, 5, 1, 12, 45, 1)
 
 
 def test_the_config_used_last_is_the_default_of_the_next_command(settings, tmp_path):
