@@ -14,7 +14,7 @@ from headwater.settings import CHECKOUT, load_settings
 
 COMPOSE = yaml.safe_load((CHECKOUT / "docker" / "compose.yaml").read_text())
 DOCKERFILE = (CHECKOUT / "docker" / "Dockerfile").read_text()
-NOT_A_ROLE = {"redis", "prepare"}
+NOT_A_ROLE = {"redis", "prepare", "company"}
 SERVICES = services(load_settings(home="/home/headwater/var"))
 
 
@@ -49,7 +49,26 @@ def test_each_service_is_built_from_its_own_stage_and_publishes_its_port_locally
 
 def test_only_the_example_company_is_behind_a_profile():
     behind = {name for name, service in COMPOSE["services"].items() if service.get("profiles")}
-    assert behind == {service.name for service in SERVICES if service.example_only}
+    assert behind == {"company"} | {service.name for service in SERVICES if service.example_only}
+
+
+def test_the_command_at_the_head_starts_the_example_company_which_has_been_through_a_whole_run():
+    head = (CHECKOUT / "docker" / "compose.yaml").read_text().partition("\nname:")[0]
+    assert "docker compose -f docker/compose.yaml --profile example up" in head
+    company = COMPOSE["services"]["company"]
+    [make_run] = re.findall(r"^run:.*\n\t(.*)$", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
+    assert " ".join(company["command"]) in make_run.replace("$(BIN)/", "")
+    sandbox = next(service for service in SERVICES if service.example_only)
+    assert company["environment"]["SANDBOX_URL"] == f"http://127.0.0.1:{sandbox.port}"  # the one that it starts itself
+    assert company["volumes"] == COMPOSE["services"]["sandbox"]["volumes"]
+    assert "restart" not in company
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_no_process_starts_before_the_run_has_ended_and_without_the_example_none_waits_for_it(service):
+    waits = COMPOSE["services"][service.name]["depends_on"]
+    assert waits["company"] == {"condition": "service_completed_successfully", "required": False}
+    assert all(other.get("required", True) for name, other in waits.items() if name != "company")
 
 
 def test_each_image_exposes_the_port_of_its_service():
@@ -78,5 +97,5 @@ def test_every_variable_of_the_config_reaches_the_containers():
     files = [file for file in config.rglob("*.yaml") if config / "examples" not in file.parents]
     named = {name for file in files for name in re.findall(r"\$\{([A-Z0-9_]+)", file.read_text())}
     assert named
-    for service in ("prepare", *(service.name for service in SERVICES)):
+    for service in ("prepare", "company", *(service.name for service in SERVICES)):
         assert named <= set(COMPOSE["services"][service]["environment"])
