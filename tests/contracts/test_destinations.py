@@ -1,7 +1,7 @@
 """What every destination class that rows are synced to promises, held against each registered one.
 
-A new class is covered as soon as it is registered: it needs a route in `tests/tool_server.py`, with the tool's real
-limits, and its address in `PATHS`. Classes that take events: `test_streaming`, `test_standins`.
+A new class is covered as soon as it is registered: it needs a route below `/<type>` in `tests/tool_server.py`, with the
+tool's real limits. Classes that take events: `test_streaming`, `test_standins`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from headwater.push.destinations.base import Answer, Destination, Record, Record
 from headwater.push.sender import Sender
 from tests.tool_server import TOKEN, ToolServer
 
-PATHS = {"crm": "/crm", "email": "/email"}
 SYNCS = [(cls, name) for cls in CLASSES.values() for name in cls.objects]
 SYNCED = [cls for cls in CLASSES.values() if cls.objects]
 
@@ -32,7 +31,7 @@ def tool() -> Iterator[ToolServer]:
 
 
 def make(cls: type[Destination], url: str = "http://127.0.0.1:9") -> Destination:
-    return cls(DestinationConfig(type=cls.type, base_url=url + PATHS[cls.type], token=TOKEN))
+    return cls(DestinationConfig(type=cls.type, base_url=f"{url}/{cls.type}", token=TOKEN))
 
 
 def records(count: int) -> list[Record]:
