@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from duckdb import DuckDBPyConnection
 
@@ -38,7 +38,6 @@ from headwater.load.event_shape.names import BASE_TABLES, table_name
 from headwater.load.event_shape.rules import CLOUD, DEEPEST, Rules, kept_whole
 from headwater.load.event_shape.shapes import Path, Shape, from_metadata, from_structure, merge, pointer
 from headwater.storage.lake import Lake
-from headwater.storage.warehouse import transaction
 from headwater.storage.warehouse.schema import columns_by_table, create_table, quoted, quoted_column
 
 TARGET = "events"
@@ -67,6 +66,10 @@ class EventTablesLoaded:
     discards: int = 0
 
 
+_Loaded = tuple[EventTablesLoaded, set[str]]
+_Work = Callable[[], _Loaded]
+
+
 @dataclass(frozen=True)
 class Only:
     """One table alone: of this type of event, and for tracks of these event names."""
@@ -86,7 +89,7 @@ def load_event_tables(con: DuckDBPyConnection, lake: Lake, rules: Rules | None =
         UnavailableError: the lake cannot be reached.
     """
     lake.configure(con)
-    return load_objects(con, lake, ledger.loaded_but_not(con, "raw.events", TARGET), rules or Rules(), transaction)
+    return load_objects(con, lake, ledger.loaded_but_not(con, "raw.events", TARGET), rules or Rules(), ledger.one_group)
 
 
 def load_objects(
@@ -94,24 +97,28 @@ def load_objects(
     lake: Lake,
     keys: list[str],
     rules: Rules,
-    each: Callable[[DuckDBPyConnection], AbstractContextManager[None]],
+    each: Callable[[DuckDBPyConnection, _Work], _Loaded],
     only: Only | None = None,
 ) -> EventTablesLoaded:
     """Take the events of these objects, which `raw.events` holds, into their tables.
 
     Args:
-        each: around every group of objects: a transaction, or nothing inside of one.
+        each: what does the work of one group of objects: `ledger.one_group`, or a plain call inside of a transaction.
         only: this table alone; the ledger is not written.
     """
-    tables = {name: columns for name, columns in columns_by_table(con).items() if name.startswith("events.")}
     recorded = _recorded_shapes(con, lake, keys)
     total, touched = EventTablesLoaded(), set[str]()
+
+    def load(group: list[ledger.Measured]) -> _Loaded:
+        tables = {name: columns for name, columns in columns_by_table(con).items() if name.startswith("events.")}
+        loading = _Group(con, tables, recorded, rules, datetime.now(UTC).replace(tzinfo=None), only)
+        found = loading.load([item.key for item in group])
+        if only is None:
+            ledger.record(con, TARGET, ((item.key, item.rows) for item in group))
+        return found
+
     for group in ledger.groups(_measured(con, lake, keys)):
-        with each(con):
-            loading = _Group(con, tables, recorded, rules, datetime.now(UTC).replace(tzinfo=None), only)
-            done, names = loading.load([item.key for item in group])
-            if only is None:
-                ledger.record(con, TARGET, ((item.key, item.rows) for item in group))
+        done, names = each(con, partial(load, group))
         touched |= names
         total = EventTablesLoaded(
             total.objects + len(group),

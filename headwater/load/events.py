@@ -9,13 +9,13 @@ Of two events with the same (source, message_id) the one that landed first stays
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
 from headwater.load import ledger
 from headwater.storage.lake import Lake
-from headwater.storage.warehouse import transaction
 
 TARGET = "raw.events"
 
@@ -77,7 +77,7 @@ def load_events(con: DuckDBPyConnection, lake: Lake) -> EventsLoaded:
     waiting = ledger.measure(con, lake, ledger.waiting(con, lake, "events/", TARGET))
     total = EventsLoaded()
     for group in ledger.groups(waiting):
-        new = _load_group(con, lake, group)
+        new = ledger.one_group(con, partial(_load_group, con, lake, group))
         read = sum(item.rows for item in group)
         total = EventsLoaded(
             total.objects + len(group), total.rows_read + read, total.rows_new + new, total.duplicates + read - new
@@ -87,15 +87,14 @@ def load_events(con: DuckDBPyConnection, lake: Lake) -> EventsLoaded:
 
 def _load_group(con: DuckDBPyConnection, lake: Lake, group: list[ledger.Measured]) -> int:
     keys = [item.key for item in group]
-    with transaction(con):
-        try:
-            uris = [lake.uri(key) for key in keys]
-            con.execute(_WINNERS, {"uris": uris})
-            given = {row[0] for row in con.execute(_DESCRIBE, {"uris": uris}).fetchall()}
-            newer = ", ".join(name if name in given else f"null::text as {name}" for name in _NEWER)
-            inserted = con.execute(_INSERT.format(newer=newer), {"uris": uris, "keys": keys}).fetchone()
-        except duckdb.Error as error:
-            names = keys[0] if len(keys) == 1 else f"{keys[0]} … {keys[-1]}"
-            raise ledger.failure(f"Events of {names} cannot be loaded", error) from error
-        ledger.record(con, TARGET, ((item.key, item.rows) for item in group))
+    try:
+        uris = [lake.uri(key) for key in keys]
+        con.execute(_WINNERS, {"uris": uris})
+        given = {row[0] for row in con.execute(_DESCRIBE, {"uris": uris}).fetchall()}
+        newer = ", ".join(name if name in given else f"null::text as {name}" for name in _NEWER)
+        inserted = con.execute(_INSERT.format(newer=newer), {"uris": uris, "keys": keys}).fetchone()
+    except duckdb.Error as error:
+        names = keys[0] if len(keys) == 1 else f"{keys[0]} … {keys[-1]}"
+        raise ledger.failure(f"Events of {names} cannot be loaded", error) from error
+    ledger.record(con, TARGET, ((item.key, item.rows) for item in group))
     return int(inserted[0]) if inserted else 0

@@ -7,19 +7,24 @@ at any point leaves an object either loaded and listed, or neither.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
 from headwater.errors import DataError, HeadwaterError, UnavailableError
 from headwater.storage.lake import Lake, landing_order
+from headwater.storage.warehouse import connection, transaction
 from headwater.storage.warehouse.connection import outside
+
+T = TypeVar("T")
 
 GROUP_ROWS = 200_000
 GROUP_BYTES = 192 << 20
+MEMORY_LIMIT = "384MB"  # DuckDB keeps what it has read until its limit: a lower one costs no time here
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,25 @@ def groups(measured: Iterable[Measured]) -> Iterator[list[Measured]]:
         group.append(item)
     if group:
         yield group
+
+
+def one_group(con: DuckDBPyConnection, work: Callable[[], T]) -> T:
+    """Do `work` in a transaction of its own and in little memory, so that ten times the events take no more of it.
+
+    Where that is too little (events of a thousand keys) it is rolled back and done again with the warehouse's limit.
+    """
+    try:
+        con.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+        with transaction(con):
+            return work()
+    except (duckdb.OutOfMemoryException, UnavailableError) as error:
+        if not isinstance(error.__cause__ or error, duckdb.OutOfMemoryException):
+            raise
+        con.execute(f"set memory_limit = '{connection.MEMORY_LIMIT}'")
+        with transaction(con):
+            return work()
+    finally:
+        con.execute(f"set memory_limit = '{connection.MEMORY_LIMIT}'")
 
 
 def measure(con: DuckDBPyConnection, lake: Lake, keys: list[str]) -> list[Measured]:

@@ -8,7 +8,6 @@ text get the type that the plan states, or that all values have now. Readers see
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 from duckdb import DuckDBPyConnection
@@ -53,7 +52,7 @@ def rederive(settings: Settings, config: Config, event: str | None = None) -> Re
         with transaction(con):
             keys = sorted(ledger.loaded(con, TARGET), key=landing_order)
             _clear(con, only)
-            done: EventTablesLoaded = load_objects(con, lake, keys, rules_of(config), lambda _: nullcontext(), only)
+            done: EventTablesLoaded = load_objects(con, lake, keys, rules_of(config), lambda _, work: work(), only)
     publish(settings)
     return Rederived(done.tables, done.events, done.rows, done.discards)
 

@@ -245,3 +245,14 @@ def test_what_was_dropped_is_loaded_once(con, lake: Lake, tmp_path: Path) -> Non
     assert load_dropped(con, lake).by_reason == {"plan: rule": 2}
     assert load_dropped(con, lake).rows == 0
     assert con.execute("select message_id from raw.dropped order by 1").fetchall() == [("m1",), ("m2",)]
+
+
+def test_a_group_that_needs_more_memory_is_done_again_with_the_warehouses_limit(con, lake: Lake, monkeypatch) -> None:
+    (limit,) = con.execute("select current_setting('memory_limit')").fetchone()
+    monkeypatch.setattr(ledger, "MEMORY_LIMIT", "1KB")
+    land(lake, 1, [track(f"m{index}", "Seen", {"n": index}) for index in range(5)])
+
+    assert load_events(con, lake).rows_new == 5
+    assert load_event_tables(con, lake).rows == 10
+    assert con.execute("select sum(n) from events.seen").fetchone() == (10,)
+    assert con.execute("select current_setting('memory_limit')").fetchone() == (limit,)
