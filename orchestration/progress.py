@@ -31,7 +31,9 @@ class ProgressHandler(logging.Handler):
             check = event.asset_check_evaluation_data
             if not check.passed:
                 about = f"{check.asset_key.to_user_string()} {check.check_name}"
-                return f"  check failed ({check.severity.value.lower()}): {about}"
+                failing = check.metadata.get("dagster_dbt/failed_row_count")
+                rows = f": {failing.value:,} rows" if failing else ""
+                return f"  check failed ({check.severity.value.lower()}): {about}{rows}"
         if event.is_failure:
             error = getattr(event.event_specific_data, "error", None)
             cause = error

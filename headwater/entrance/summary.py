@@ -6,6 +6,7 @@ Belongs here: questions to the read copy and their layout. Does not belong here:
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,10 +74,7 @@ def _counts(ask: _Asker, config: Config) -> None:
     click.echo(f"\n{config.platform.company}")
     click.echo(f"  events      {events or 0:>10,}   {first} to {last}")
     click.echo(f"  people      {people or 0:>10,}   {named or 0:,} with a user id")
-    for kind, count, total in ask.rows(
-        "select kind, count(*), sum(total_cents) from marts.orders group by kind order by count(*) desc"
-    ):
-        click.echo(f"  {kind + 's':<12}{count:>10,}   {money(total, config.platform.currency)}")
+    _orders(ask, config.platform.currency)
     for name, query in {
         "sessions": "select count(*) from marts.sessions",
         "high value": "select count(*) from audiences.high_value_customers",
@@ -85,6 +83,21 @@ def _counts(ask: _Asker, config: Config) -> None:
         (count,) = ask.one(query)[:1]
         if count is not None:
             click.echo(f"  {name:<16}{count:>6,}")
+
+
+def _orders(ask: _Asker, currency: str) -> None:
+    """Each kind of order with its sum in every currency that it came in; what names none is in the company's."""
+    counts: Counter[str] = Counter()
+    sums: dict[str, Counter[str]] = {}
+    for kind, paid_in, count, total in ask.rows(
+        "select kind, currency, count(*), sum(total_cents) from marts.orders group by all order by 3 desc, 1, 2"
+    ):
+        counts[kind] += count
+        if total is not None:
+            sums.setdefault(kind, Counter())[paid_in or currency] += total
+    for kind, count in counts.most_common():
+        amounts = " + ".join(money(total, paid_in) for paid_in, total in sums.get(kind, {}).items())
+        click.echo(f"  {kind + 's':<12}{count:>10,}   {amounts or money(None, currency)}")
 
 
 def _quarantine(ask: _Asker) -> None:
