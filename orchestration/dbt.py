@@ -1,14 +1,13 @@
 """The dbt project as Dagster sees it: its manifest, parsed when the SQL has changed and never at import otherwise.
 
 Belongs here: the manifest and the translation of dbt's names, groups and owners. Does not belong here: running dbt
-(`defs/model.py`).
+(`defs/model.py`), or what differs between companies: dbt hears that from its plugin, whoever calls it.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import shutil
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from packaging.version import Version
 
 from headwater.errors import HeadwaterError
 from headwater.settings import CHECKOUT, Settings
-from orchestration.platform import FOLLOWS_SCORES, config
+from orchestration.platform import FOLLOWS_SCORES
 
 PROJECT_DIR = CHECKOUT / "dbt_project"
 
@@ -43,14 +42,6 @@ class Dbt(DbtCliResource):
 
     def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:
         return None
-
-
-def dbt_vars() -> str:
-    """The company's vars as dbt takes them. The same at each call, so that dbt reads its parsed project again instead
-    of parsing; the as-of time differs by run and goes by the environment (HEADWATER_AS_OF)."""
-    platform = config().platform
-    variables = {"currency": platform.currency, "session_gap_minutes": platform.session_gap_minutes}
-    return json.dumps({**variables, **platform.dbt_vars})
 
 
 def run_target(settings: Settings, run_id: str) -> Path:
@@ -87,7 +78,7 @@ def ensure_manifest(settings: Settings) -> Path:
             return manifest
         result = subprocess.run(
             [
-                *(dbt_executable(), "--quiet", "parse", "--vars", dbt_vars()),
+                *(dbt_executable(), "--quiet", "parse"),
                 *("--profiles-dir", str(PROJECT_DIR), "--target-path", str(target)),
             ],
             cwd=PROJECT_DIR,
@@ -103,7 +94,7 @@ def ensure_manifest(settings: Settings) -> Path:
 
 
 def _digest() -> str:
-    found = hashlib.sha256(dbt_vars().encode())
+    found = hashlib.sha256()
     for path in sorted(PROJECT_DIR.rglob("*")):
         if path.suffix in {".sql", ".yml", ".csv", ".md"} and "target" not in path.parts:
             found.update(str(path.relative_to(PROJECT_DIR)).encode())

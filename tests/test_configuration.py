@@ -63,6 +63,18 @@ def test_a_variable_without_value_or_default_is_named(tmp_path):
         read_yaml(path, Platform)
 
 
+def test_a_var_that_the_dbt_project_does_not_have_is_named_with_those_that_it_has(tmp_path):
+    for path in (CHECKOUT / "config" / "examples" / "minimal").glob("*.yaml"):
+        (tmp_path / path.name).write_text(path.read_text())
+    platform, settings = tmp_path / "platform.yaml", load_settings(home=tmp_path, config=tmp_path)
+    shipped = platform.read_text()
+    platform.write_text(f"{shipped}dbt_vars: {{lapsed_after_days: 90}}\n")
+    assert load_config(settings).platform.dbt_vars == {"lapsed_after_days": 90}
+    platform.write_text(f"{shipped}dbt_vars: {{lapsed_after_dayz: 90}}\n")
+    with pytest.raises(ConfigError, match=r"platform\.yaml: dbt_vars: «lapsed_after_dayz» .*, lapsed_after_days, "):
+        load_config(settings)
+
+
 def test_a_missing_config_folder_is_one_sentence(tmp_path):
     with pytest.raises(ConfigError, match="does not exist"):
         load_config(load_settings(home=tmp_path, config=tmp_path / "nowhere"))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
+from headwater.configuration.dbt_vars import check_dbt_vars
 from headwater.configuration.reading import read_folder, read_yaml
 from headwater.configuration.shapes import (
     Action,
@@ -154,6 +155,7 @@ def _transformations(folder: Path) -> dict[str, Transformation]:
 
 
 def _check_references(config: Config, folder: Path) -> None:
+    check_dbt_vars(config.platform, folder / "platform.yaml")
     for name, sync in config.syncs.items():
         if sync.destination not in config.destinations:
             known = ", ".join(sorted(config.destinations)) or "none"

@@ -9,7 +9,7 @@ import dagster as dg
 from dagster_dbt import dbt_assets
 
 from headwater.settings import exported
-from orchestration.dbt import AfterScores, Dbt, Translator, dbt_vars, ensure_manifest, run_target
+from orchestration.dbt import AfterScores, Dbt, Translator, ensure_manifest, run_target
 from orchestration.platform import POOL, Platform, Warehouse, as_of, purpose, rows, settings
 
 MANIFEST = ensure_manifest(settings())
@@ -41,7 +41,7 @@ def _build(context: dg.AssetExecutionContext, dbt: Dbt, platform: Platform, ware
     # Row counts are added once dbt has ended: dagster-dbt's own count keeps the warehouse file open in this process.
     with log.open("a", encoding="utf-8") as output, redirect_stdout(output), called:
         invocation = dbt.cli(
-            ["build", "--vars", dbt_vars()],
+            ["build"],
             context=context,
             target_path=run_target(platform.settings, context.run_id),
         )

@@ -74,6 +74,12 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
 def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     """Ann buys and returns, Cat subscribes and leaves, Bob is a guest, Eve only looks; a shop's own tables beside."""
     home = tmp_path_factory.mktemp("company") / "home"
+    fill(home)
+    yield build(home, "--vars", json.dumps({"as_of": AS_OF}))
+
+
+def fill(home: Path) -> None:
+    """The hand-made company's rows, of which dbt has built nothing yet."""
     with connect(load_settings(home=home), purpose="fixture") as con:
         ensure_schemas(con)
         for row in (*_ann(), *_cat(), *_bob(), *_eve()):
@@ -81,7 +87,6 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
         for table, rows in _TABLES.items():
             for row in rows:
                 _insert(con, table, row)
-    yield build(home, "--vars", json.dumps({"as_of": AS_OF}))
 
 
 def _insert(con: duckdb.DuckDBPyConnection, table: str, row: dict[str, Any]) -> None:

@@ -84,3 +84,8 @@ def test_a_model_says_only_what_duckdb_and_spark_both_parse(path: Any) -> None:
     found = [what for pattern, what in NOT_PORTABLE.items() if re.search(pattern, sql)]
     assert not found, f"{path.name}: behind a macro, please: {', '.join(found)}"
     assert path.with_suffix(".yml").exists()
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_a_model_reads_the_companys_vars_and_not_only_those_of_the_command_line(path: Any) -> None:
+    assert not re.search(r"(?<!company_)\bvar\(", path.read_text(encoding="utf-8"))

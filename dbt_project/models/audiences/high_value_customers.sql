@@ -1,5 +1,5 @@
-{%- set periods = var('high_value_session_periods') | int -%}
-{%- set period_days = var('high_value_session_period_days') | int -%}
+{%- set periods = company_var('high_value_session_periods') | int -%}
+{%- set period_days = company_var('high_value_session_period_days') | int -%}
 
 with as_of as (
     select * from {{ ref('int_as_of') }}
@@ -26,17 +26,18 @@ buyers as (
     cross join as_of
     where
         orders.kind = 'sale'
-        and orders.total_cents > {{ var('high_value_order_above_cents') }}
-        {% if var('currency') %}
-            and coalesce(orders.currency, '{{ var("currency") }}')
-            = '{{ var("currency") }}'
+        and orders.total_cents > {{ company_var('high_value_order_above_cents') }}
+        {% if company_var('currency') %}
+            and coalesce(orders.currency, '{{ company_var("currency") }}')
+            = '{{ company_var("currency") }}'
         {% endif %}
         and (orders.fully_refunded_at is null or orders.fully_refunded_at > as_of.as_of)
-        and orders.ordered_at >= as_of.as_of - interval '{{ var("high_value_window_days") }} days'
+        and orders.ordered_at
+        >= as_of.as_of - interval '{{ company_var("high_value_window_days") }} days'
         and orders.ordered_at < as_of.as_of
         and orders.customer_id is not null
     group by orders.customer_id
-    having count(*) >= {{ var('high_value_min_orders') }}
+    having count(*) >= {{ company_var('high_value_min_orders') }}
 ),
 
 aged as (
@@ -86,7 +87,9 @@ final as (
         on buyers.customer_id = aged.customer_id
     inner join visitors
         on buyers.customer_id = visitors.customer_id
-    where aged.age_years between {{ var('high_value_min_age') }} and {{ var('high_value_max_age') }}
+    where
+        aged.age_years >= {{ company_var('high_value_min_age') }}
+        and aged.age_years <= {{ company_var('high_value_max_age') }}
 )
 
 select * from final

@@ -21,7 +21,7 @@ final as (
         scored_at,
         churn_rank
     from ranked
-    where churn_rank <= ceil(count_scored * {{ var('churn_audience_share') }})
+    where churn_rank <= ceil(count_scored * {{ company_var('churn_audience_share') }})
 )
 
 select * from final

@@ -32,12 +32,14 @@ final as (
                 or (
                     type = 'track'
                     and (
-                        source in ({{ quoted_list(var('server_sources')) }})
-                        or event_name in ({{ quoted_list(var('events_outside_sessions')) }})
+                        source in ({{ quoted_list(company_var('server_sources')) }})
+                        or source in ({{ quoted_list(company_var('tool_sources')) }})
+                        or event_name in ({{ quoted_list(company_var('events_outside_sessions')) }})
                     )
                 )
                 then null
-            when type = 'screen' or source in ({{ quoted_list(var('app_sources')) }}) then 'app'
+            when type = 'screen' or source in ({{ quoted_list(company_var('app_sources')) }})
+                then 'app'
             else 'web'
         end as platform
     from identified

@@ -16,8 +16,8 @@ history as (
 ),
 
 days as (
-    {% if var('observation_dates') %}
-        {% for day in var('observation_dates') %}
+    {% if company_var('observation_dates') %}
+        {% for day in company_var('observation_dates') %}
             select cast('{{ day }}' as date) as observation_date
             {{ "union" if not loop.last }}
         {% endfor %}

@@ -155,7 +155,7 @@ final as (
             when coalesce(order_totals.count_orders, 0) = 0 then 'prospect'
             when
                 order_totals.last_order_at
-                < as_of.as_of - interval '{{ var("lapsed_after_days") }} days'
+                < as_of.as_of - interval '{{ company_var("lapsed_after_days") }} days'
                 then 'lapsed'
             when order_totals.count_orders = 1 then 'new'
             else 'repeat'

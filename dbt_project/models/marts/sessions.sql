@@ -32,7 +32,7 @@ numbered as (
                 when
                     previous_at is null
                     or occurred_at
-                    > previous_at + interval '{{ var("session_gap_minutes") }} minutes'
+                    > previous_at + interval '{{ company_var("session_gap_minutes") }} minutes'
                     then 1
                 else 0
             end
@@ -72,7 +72,8 @@ grouped as (
         session_number,
         min(source || ':' || message_id) filter (
             where previous_at is null
-            or occurred_at > previous_at + interval '{{ var("session_gap_minutes") }} minutes'
+            or occurred_at
+            > previous_at + interval '{{ company_var("session_gap_minutes") }} minutes'
         ) as first_message,
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at,

@@ -1,4 +1,5 @@
-"""dbt-duckdb plugin: dbt takes the same lock as everything else before it opens the warehouse file.
+"""dbt-duckdb plugin: dbt takes the same lock as everything else before it opens the warehouse file, and hears of the
+company that the warehouse belongs to.
 
 Belongs here: only that. In the profile:
 
@@ -12,6 +13,7 @@ the file; the lock is held until that environment goes or the process ends. `dbt
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -20,27 +22,33 @@ from typing import Any
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 
+from headwater.configuration import load_config
+from headwater.configuration.dbt_vars import dbt_vars
 from headwater.errors import HeadwaterError
-from headwater.settings import caller
+from headwater.settings import caller, load_settings
 from headwater.storage.warehouse.connection import UTC, configuration, open_file
 from headwater.storage.warehouse.lock import WAIT_SECONDS, WarehouseLock
 
+VARIABLE = "headwater_vars"
 _COMMANDS = {"build", "run", "test", "seed", "snapshot", "docs", "compile", "show", "run-operation", "source", "clone"}
 
 
 class Plugin(BasePlugin):
-    """Holds the warehouse lock for dbt."""
+    """Holds the warehouse lock for dbt and brings the company's vars."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         self._wait_seconds = float(plugin_config.get("wait_seconds", WAIT_SECONDS))
         self._purpose = str(plugin_config.get("purpose") or _purpose())
         self._lock: WarehouseLock | None = None
+        self._vars: str | None = None
 
     def update_connection_config(self, creds: Any, config: dict[str, Any]) -> None:
         """Take the lock, wait for foreign programs to close the file, and give dbt the one configuration."""
         if creds.path == ":memory:" or creds.is_motherduck:
             return
         path = Path(creds.path).absolute()
+        if self._vars is None:
+            self._vars = _company_vars(path.parent)
         if self._lock is None:
             lock = WarehouseLock(path, self._purpose)
             deadline = time.monotonic() + self._wait_seconds
@@ -58,6 +66,20 @@ class Plugin(BasePlugin):
 
     def configure_connection(self, conn: Any) -> None:
         conn.execute(UTC)
+
+    def configure_cursor(self, cursor: Any) -> None:
+        # read by the macro company_var; a variable belongs to one connection, which a cursor is
+        if self._vars is not None:
+            cursor.execute(f"set variable {VARIABLE} = ?", [self._vars])
+
+
+def _company_vars(home: Path) -> str:
+    """As JSON, from the config of this home: HEADWATER_CONFIG, else the one that it was last run with."""
+    try:
+        config = load_config(load_settings(home=home))
+    except HeadwaterError as error:
+        raise DbtRuntimeError(str(error)) from error
+    return json.dumps(dbt_vars(config.platform, config.sources))
 
 
 def _purpose() -> str:
