@@ -3,7 +3,8 @@
 Belongs here: the programme's cause and effect. Does not belong here: what the support team says (`support`).
 
 Each cause adds to the logarithm of a monthly rate. Few purchases, a bad talk with support and a wish to cancel weigh
-most; price, rare visits and the person's own frailty (which nothing records) less. Nothing decides alone.
+most, and the first two more together than each alone; price, rare visits and the person's own frailty (which nothing
+records) less. Nothing decides alone.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from sandbox.company.person import at_hour
 if TYPE_CHECKING:
     from sandbox.company.life import Life
 
-BASE = -5.85
+BASE = -6.05
 FEW = (2.9, 2.4, 1.7)
 PRICE = {900: 0.0, 1900: 0.9, 3900: 2.1}
+FEW_AND_TALKED = 0.8
 TALKS_PER_DAY = 0.0062
 _STATED = {
     "few_purchases": "not_using_it",
@@ -56,6 +58,8 @@ def causes(life: Life, now: int, *, bad_talk: int | None = None, wish: int | Non
     found["bad_support"] = 1.05 if life.talks or bad_talk is not None else 0.0
     if bad_talk is not None:
         found["bad_support"] += 2.7 * exp((bad_talk - now) / 110)
+    if found["few_purchases"] and found["bad_support"]:
+        found["bad_support"] += FEW_AND_TALKED
     found["asked_to_cancel"] = 2.2 * exp((wish - now) / 30) if wish is not None else 0.0
     found["price"] = PRICE[subscription.price_cents] * life.person.price_sensitivity
     found["low_engagement"] = 0.25 * min(1.6, max(0, now - life.last_visit - 4) / 30)

@@ -132,3 +132,7 @@ def test_a_folder_keeps_its_company_and_its_time(tmp_path: Path) -> None:
 def test_a_company_cannot_open_after_its_history_ends(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="cannot open"):
         simulate(tmp_path, people=40, as_of=DAY, opened=DAY)
+
+
+def test_a_company_that_sent_one_mailing_s_id_twice_is_told_now(tmp_path: Path) -> None:
+    assert simulate(tmp_path, people=5000, seed=7, as_of=date(2026, 11, 10), opened=date(2025, 9, 1))["is_new"]

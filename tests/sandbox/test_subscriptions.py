@@ -72,6 +72,7 @@ def test_most_who_cancel_have_fewer_than_three_purchases_and_have_talked_to_supp
     assert len(cancelled) > 150
     assert 0.6 < (cancelled.count_purchases < 3).mean() < 0.9
     assert 0.6 < (cancelled.count_talks > 0).mean() < 0.95
+    assert 0.55 < ((cancelled.count_purchases < 3) & (cancelled.count_talks > 0)).mean() < 0.8
 
 
 def test_neither_trait_decides_alone(truth: Truth) -> None:
