@@ -96,6 +96,8 @@ def _quarantine(
         )
         for words, count in report.still.most_common():
             click.echo(f"  {count:>8,}  still: {words}")
+        if not report.chosen:
+            click.echo("Only what has landed can be put through again: a row of the last minute may not be there yet.")
 
 
 def _warehouse(settings: Settings, config: Config, event: str | None) -> None:

@@ -75,6 +75,21 @@ def _row(settings: Settings, config: Config, name: str) -> tuple[str, ...]:
     found = config.destinations[name]
     progress = load_progress(settings, name)
     is_on = is_enabled(settings, name, found.is_enabled)
-    counts = (f"{count:,}" for count in (progress.delivered, progress.failed, progress.filtered))
+    dead, delivered_again = _replays(settings, name)
+    counts = (f"{count:,}" for count in (progress.delivered + delivered_again, dead, progress.filtered))
     problem = f"since {progress.failing_since:%Y-%m-%d %H:%M}: {progress.last_error}" if progress.failing_since else ""
     return (name, found.type, "on" if is_on else "off", *counts, problem)
+
+
+def _replays(settings: Settings, name: str) -> tuple[int, int]:
+    """Dead letters that wait, and what a replay delivered: both are the store's, which a replay writes too."""
+    from headwater.storage.deliveries import Deliveries, delivery_path
+
+    path = delivery_path(settings, name)
+    if not path.exists():
+        return 0, 0
+    store = Deliveries(path, read_only=True)
+    try:
+        return store.replays()
+    finally:
+        store.close()

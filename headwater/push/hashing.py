@@ -94,7 +94,10 @@ def _letters(text: str) -> str:
 
 
 def _meta_zip(text: str) -> str:
-    return "".join(text.lower().replace("-", "").split())
+    """Without spaces and dashes; of a US ZIP+4 code the first five digits only (Meta, «Customer information
+    parameters»)."""
+    plus_four = re.fullmatch(r"([0-9]{5})-[0-9]{4}", text.strip())
+    return plus_four.group(1) if plus_four else "".join(text.lower().replace("-", "").split())
 
 
 def _country(text: str) -> str:

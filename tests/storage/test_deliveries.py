@@ -70,6 +70,13 @@ def test_a_dead_letter_is_replayed_once_and_dead_again_when_it_fails_again(store
     assert [(dead.message_id, dead.reason, dead.body) for dead in store.dead_letters()] == [("m2", "400", b'{"a": 1}')]
 
 
+def test_what_waits_and_what_a_replay_delivered_is_counted(store):
+    store.commit(Position("0001", 1), [outcome(1, "rejected"), outcome(2, "rejected")], dead=[letter(1), letter(2)])
+    assert store.replays() == (2, 0)
+    store.commit(None, [outcome(1)], replayed=[store.dead_letters()[0].seq])
+    assert store.replays() == (1, 1)
+
+
 def test_rows_are_told_in_order_from_a_place_on_and_forgotten_when_told_to(store):
     store.commit(None, [outcome(n) for n in range(10)])
     assert [row.message_id for row in store.since(7, 2)] == ["m7", "m8"]

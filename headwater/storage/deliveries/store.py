@@ -176,6 +176,13 @@ class Deliveries:
         """Outcomes by status."""
         return dict(self._con.execute("select status, count(*) from deliveries group by 1").fetchall())
 
+    def replays(self) -> tuple[int, int]:
+        """(dead letters not put through again, events delivered by a replay)."""
+        (waiting,) = self._con.execute("select count(*) from dead_letters where replayed_at is null").fetchone()
+        query = "select count(*) from deliveries where segment = '' and status = 'delivered'"
+        (delivered,) = self._con.execute(query).fetchone()
+        return waiting, delivered
+
     def dead_letters(self, *, reason: str | None = None, after: int = 0, limit: int = 1000) -> list[DeadLetter]:
         """Events given up and not yet put through again, by `seq`, those behind `after`."""
         query = (
