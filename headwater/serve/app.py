@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from headwater import __version__
 from headwater.configuration import Config
 from headwater.serve import docs, errors, inside
+from headwater.serve.current import CurrentConfig
 from headwater.serve.errors import ApiError
 from headwater.serve.online import Online
 from headwater.settings import Settings
@@ -60,17 +61,15 @@ class Health(BaseModel):
     age_seconds: float | None
 
 
-def create_app(config: Config, online: Online, settings: Settings) -> FastAPI:
-    """The API as an ASGI application."""
+def create_app(current: CurrentConfig, online: Online, settings: Settings) -> FastAPI:
+    """The API as an ASGI application. Its documentation lists the id types that there are now."""
     app = FastAPI(
         title="Headwater profile API", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     errors.install(app)
-    id_types = [*(name for name in config.identity.id_types if name != "customer_id"), "customer_id"]
-    folded = {name for name, id_type in config.identity.id_types.items() if id_type.normalise == "email"}
-    tokens = [token.encode() for token in config.platform.api_tokens]
 
     def require_token(given: _Credentials) -> None:
+        tokens = [token.encode() for token in current.config.platform.api_tokens]
         if given is None or not _is_known(given.credentials.encode(), tokens):
             message = "Send `Authorization: Bearer <token>`." if given is None else "This token is not known."
             raise ApiError(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
@@ -83,13 +82,17 @@ def create_app(config: Config, online: Online, settings: Settings) -> FastAPI:
         responses={200: {"model": Profile}, **{status: {"model": Problem} for status in (400, 401, 404, 503)}},
     )
     async def profile(
-        id_type: str = Path(description=f"One of: {', '.join(id_types)}."),
+        id_type: str = Path(description=f"One of: {', '.join(_id_types(current.config))}."),
         id_: str = Path(alias="id", description="The identifier, percent-encoded; may hold any character."),
     ) -> Response:
+        config = current.config
+        id_types = _id_types(config)
         if id_type not in id_types:
             raise ApiError(404, "unknown_id_type", f"«{id_type}» is no id type; there are: {', '.join(id_types)}.")
         value = id_.strip()
-        found = await online.find(id_type, value.lower() if id_type in folded else value)
+        known = config.identity.id_types.get(id_type)
+        is_folded = known is not None and known.normalise == "email"
+        found = await online.find(id_type, value.lower() if is_folded else value)
         if found is None:
             raise ApiError(404, "not_found", f"Nobody is known by this {id_type}.")
         return Response(render(found, time.time()), media_type="application/json")
@@ -105,7 +108,7 @@ def create_app(config: Config, online: Online, settings: Settings) -> FastAPI:
     async def version() -> dict[str, str]:
         return {"version": __version__}
 
-    inside.install(app, settings, config)
+    inside.install(app, settings, current)
 
     @app.get("/docs", include_in_schema=False)
     async def documentation() -> HTMLResponse:
@@ -132,6 +135,11 @@ def freshness(pushed: Pushed | None, now: float) -> dict[str, Any]:
         "age_seconds": round(max(0.0, age), 1),
         "model_version": pushed.model_version,
     }
+
+
+def _id_types(config: Config) -> list[str]:
+    """Those that a profile is asked for by; every profile has a `customer_id`."""
+    return [*(name for name in config.identity.id_types if name != "customer_id"), "customer_id"]
 
 
 def _is_known(given: bytes, tokens: list[bytes]) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import click
 
-from headwater.configuration import load_config
 from headwater.settings import load_settings
 
 
@@ -18,7 +17,8 @@ from headwater.settings import load_settings
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (default: 8090).")
 def serve(home: str | None, config: str | None, host: str | None, port: int | None) -> None:
     """Serve the profile API until it is stopped."""
+    from headwater.serve.current import CurrentConfig
     from headwater.serve.server import serve_profiles
 
     settings = load_settings(home, config, host=host, api_port=port)
-    serve_profiles(settings, load_config(settings))
+    serve_profiles(settings, CurrentConfig(settings))

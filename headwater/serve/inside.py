@@ -20,8 +20,9 @@ from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
-from headwater.configuration import AdminToken, Config
+from headwater.configuration import Config
 from headwater.policy.selection import kept_away
+from headwater.serve.current import CurrentConfig
 from headwater.serve.errors import ApiError
 from headwater.settings import Settings
 from headwater.storage.deliveries.switch import is_enabled, set_enabled
@@ -38,15 +39,17 @@ class Switch(BaseModel):
     is_enabled: bool
 
 
-def install(app: FastAPI, settings: Settings, config: Config) -> None:
-    """Add the routes."""
+def install(app: FastAPI, settings: Settings, current: CurrentConfig) -> None:
+    """Add the routes. Each request is answered by the config in use when it came."""
 
     def allowed(scope: str) -> list[Any]:
-        return [Depends(_require(config.platform.admin_tokens, scope))]
+        return [Depends(_require(current, scope))]
 
     @app.get("/v1/receipts/{message_id:path}", summary="What became of a message", dependencies=allowed("receipts"))
     async def receipt(message_id: str, payload: bool = False) -> Response:
         from headwater.storage.receipts import Arrival, as_json, find_receipt
+
+        config = current.config
 
         def why_not(name: str, arrival: Arrival) -> str:
             return kept_away(config, name, arrival.source, arrival.route, arrival.type, arrival.event)
@@ -65,14 +68,17 @@ def install(app: FastAPI, settings: Settings, config: Config) -> None:
 
     @app.get("/v1/plan", summary="The tracking plan", dependencies=allowed("plan"))
     async def plan() -> Response:
+        config = current.config
         return _json({"plan": config.plan, "events": config.tracking_plan})
 
     @app.get("/v1/destinations", summary="Streaming destinations", dependencies=allowed("destinations"))
     async def destinations() -> Response:
+        config = current.config
         return _json([_destination(settings, config, name) for name, d in config.destinations.items() if d.stream])
 
     @app.put("/v1/destinations/{name}", summary="Switch one on or off", dependencies=allowed("destinations"))
     async def switch(name: str, wanted: Switch) -> Response:
+        config = current.config
         found = config.destinations.get(name)
         if found is None or found.stream is None:
             known = ", ".join(n for n, d in config.destinations.items() if d.stream) or "none"
@@ -85,9 +91,10 @@ def install(app: FastAPI, settings: Settings, config: Config) -> None:
         return await _forward(settings, request, rows)
 
 
-def _require(tokens: list[AdminToken], scope: str) -> Callable[[_Credentials], None]:
+def _require(current: CurrentConfig, scope: str) -> Callable[[_Credentials], None]:
     def require(given: _Credentials) -> None:
         sent = given.credentials.encode() if given else b""
+        tokens = current.config.platform.admin_tokens
         found = [token for token in tokens if hmac.compare_digest(token.token.encode(), sent)]
         if not found:
             message = "Send `Authorization: Bearer <admin token>`." if given is None else "This token is not known."

@@ -12,15 +12,15 @@ from collections.abc import Callable
 
 import click
 
-from headwater.configuration import Config
 from headwater.serve.app import create_app
+from headwater.serve.current import CurrentConfig
 from headwater.serve.online import Online
 from headwater.settings import Settings
 from headwater.storage.port import require_free_port
 
 
-def serve_profiles(settings: Settings, config: Config) -> None:
-    """Serve until SIGTERM or SIGINT.
+def serve_profiles(settings: Settings, current: CurrentConfig) -> None:
+    """Serve until SIGTERM or SIGINT; edits of the config are followed.
 
     Raises:
         BusyError: the port is taken.
@@ -33,17 +33,17 @@ def serve_profiles(settings: Settings, config: Config) -> None:
         run: Callable[..., None] = uvloop.run
     except ImportError:
         run = asyncio.run
-    run(_serve(settings, config))
+    run(_serve(settings, current))
 
 
-async def _serve(settings: Settings, config: Config) -> None:
+async def _serve(settings: Settings, current: CurrentConfig) -> None:
     from granian.constants import Interfaces
     from granian.server.embed import Server
 
     online = Online(settings)
     opening = asyncio.create_task(online.open())  # Redis loads while the app is being built
     server = Server(
-        create_app(config, online, settings),
+        create_app(current, online, settings),
         address=settings.host,
         port=settings.api_port,
         interface=Interfaces.ASGINL,
@@ -57,7 +57,9 @@ async def _serve(settings: Settings, config: Config) -> None:
         loop.add_signal_handler(number, server.stop)
     await opening
     click.echo(f"profile API: http://{settings.host}:{settings.api_port} (docs at /docs)")
+    following = asyncio.create_task(current.follow())
     try:
         await server.serve()
     finally:
+        following.cancel()
         await online.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -126,3 +127,42 @@ def test_live_events_are_streamed_as_they_come(api: Api, settings: Settings) -> 
 def test_a_replay_while_the_collector_is_away_is_told(api: Api) -> None:
     answer = api.client.post("/v1/replay", content=b"{}", headers={"Content-Type": "application/x-ndjson"})
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.1)
+
+
+def test_an_edit_of_the_config_is_followed_while_the_service_runs(api: Api, settings: Settings) -> None:
+    def status(method: str, path: str, token: str, **more) -> int:
+        return api.client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **more).status_code
+
+    platform, added = settings.config_dir / "platform.yaml", settings.config_dir / "destinations" / "added.yaml"
+    planned = settings.config_dir / "tracking_plan" / "added.yaml"
+    wanted = {"json": {"is_enabled": False}}
+    assert status("PUT", "/v1/destinations/added", "all_secret", **wanted) == 404
+    assert status("GET", "/v1/plan", "new_secret") == 401
+    assert status("GET", "/v1/profiles/user_id/nobody", "new_api_secret") == 401
+    try:
+        added.write_text(CONFIG["destinations/hook.yaml"])
+        planned.write_text("event: Added\nowner: a@example.com\ndescription: One more.\n")
+        platform.write_text(
+            CONFIG["platform.yaml"].replace("[api_secret]", "[new_api_secret]").replace("plan_secret", "new_secret")
+        )
+        eventually(lambda: status("GET", "/v1/plan", "new_secret") == 200)
+        eventually(lambda: status("PUT", "/v1/destinations/added", "all_secret", **wanted) == 200)
+        eventually(lambda: "added" in api.get("/v1/plan").json()["events"])
+        told = {one["name"]: one["is_enabled"] for one in api.get("/v1/destinations").json()}
+        assert told == {"added": False, "hook": True}
+        assert status("GET", "/v1/profiles/user_id/nobody", "new_api_secret") == 404
+        assert status("GET", "/v1/profiles/user_id/nobody", "api_secret") == 401, "a token that was taken away"
+        assert status("GET", "/v1/plan", "plan_secret") == 401, "a token that was taken away"
+    finally:
+        added.unlink()
+        planned.unlink()
+        platform.write_text(CONFIG["platform.yaml"])
+    eventually(lambda: status("PUT", "/v1/destinations/added", "all_secret", **wanted) == 404)
+    eventually(lambda: status("GET", "/v1/plan", "plan_secret") == 200)
