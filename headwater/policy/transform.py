@@ -52,6 +52,7 @@ class Result:
         name: the transformation that dropped or failed it, else the last one.
         detail: why it failed, with the line of the company's file.
         seconds: how long the chain took.
+        steps: (name, what it did) of each transformation that was run, in order.
     """
 
     status: Literal["changed", "unchanged", "dropped", "failed"]
@@ -59,6 +60,7 @@ class Result:
     name: str
     detail: str = ""
     seconds: float = 0.0
+    steps: tuple[tuple[str, str], ...] = ()
 
 
 class Transformer:
@@ -146,15 +148,19 @@ class Transformer:
         return results
 
     def _result(self, payload: dict[str, Any], answer: bytes) -> Result:
-        status, step, micros, body = answer.split(b" ", 3)
-        name, seconds = self.names[int(step)], int(micros) / 1e6
+        status, step, micros, changed, body = answer.split(b" ", 4)
+        last, mask, seconds = int(step), int(changed), int(micros) / 1e6
+        told = ["changed" if mask >> number & 1 else "unchanged" for number in range(last + 1)]
+        if status in (b"dropped", b"failed"):
+            told[last] = status.decode()
+        name, steps = self.names[last], tuple(zip(self.names, told, strict=False))
         if status == b"unchanged":
-            return Result("unchanged", payload, name, "", seconds)
+            return Result("unchanged", payload, name, "", seconds, steps)
         if status == b"changed":
-            return Result("changed", _decode(body), name, "", seconds)
+            return Result("changed", _decode(body), name, "", seconds, steps)
         if status == b"dropped":
-            return Result("dropped", None, name, "", seconds)
-        return Result("failed", None, name, body.decode(), seconds)
+            return Result("dropped", None, name, "", seconds, steps)
+        return Result("failed", None, name, body.decode(), seconds, steps)
 
     def _ready(self) -> _Worker | None:
         if self._broken is None and self._worker is None:

@@ -5,7 +5,8 @@ the parent holds from outside (`headwater.policy.transform`), or what becomes of
 second, so nothing heavy is imported.
 
 In: a line `<count> <bytes>`, then so many bytes: one event a line. Out: first `ready` or `broken <step> <why>`, then
-for each event a line `<status> <step> <microseconds> <body>`, told at the latest when a few milliseconds have passed.
+for each event a line `<status> <step> <microseconds> <changed> <body>` (`changed`: a bit for each step that changed
+it), told at the latest when a few milliseconds have passed.
 Which event and step is being run, and since when, stands in the shared `progress` file; a signal dumps the stack.
 """
 
@@ -68,9 +69,9 @@ def _run_batch(
     for number, line in enumerate(lines):
         signal.setitimer(signal.ITIMER_REAL, limit)
         started = monotonic()
-        status, step, body = _run(folder, names, steps, line, number, progress)
+        status, step, changed, body = _run(folder, names, steps, line, number, progress)
         now = monotonic()
-        out.append(b"%b %d %d %b\n" % (status, step, (now - started) * 1e6, body))
+        out.append(b"%b %d %d %d %b\n" % (status, step, (now - started) * 1e6, changed, body))
         if now - flushed > FLUSH_SECONDS:
             PROGRESS.pack_into(progress, 0, -1, 0, now)
             _write(answers, b"".join(out))
@@ -83,9 +84,9 @@ def _run_batch(
 
 def _run(
     folder: Path, names: list[str], steps: list[_Step], line: bytes, number: int, progress: mmap
-) -> tuple[bytes, int, bytes]:
-    """One event through the chain: status, step that decided, body."""
-    step = 0
+) -> tuple[bytes, int, int, bytes]:
+    """One event through the chain: status, step that decided, steps that changed it, body."""
+    step, changed, before = 0, 0, line
     try:
         event = _decode(line)
         message_id, received_at, was_faulty = event.get("messageId"), event.get("receivedAt"), _fault(event) is not None
@@ -93,14 +94,16 @@ def _run(
             PROGRESS.pack_into(progress, 0, number, step, monotonic())
             event = call(event)
             if event is None:
-                return b"dropped", step, b""
+                return b"dropped", step, changed, b""
             wrong = _wrong(event, message_id, received_at, was_faulty and step < len(steps) - 1)
             if wrong:
-                return b"failed", step, f"{names[step]}.py: {wrong}".encode("utf-8", "replace")
-        body = _encode(event)
+                return b"failed", step, changed, f"{names[step]}.py: {wrong}".encode("utf-8", "replace")
+            body = _encode(event)
+            changed |= (body != before) << step
+            before = body
     except BaseException as error:  # noqa: BLE001
-        return b"failed", step, _explain(folder, names[step], error).encode("utf-8", "replace")
-    return (b"unchanged", step, b"") if body == line else (b"changed", step, body)
+        return b"failed", step, changed, _explain(folder, names[step], error).encode("utf-8", "replace")
+    return (b"unchanged", step, changed, b"") if before == line else (b"changed", step, changed, before)
 
 
 def _wrong(event: Any, message_id: Any, received_at: Any, may_be_faulty: bool) -> str | None:

@@ -77,8 +77,9 @@ class Item:
         """The row that tells what became of it."""
         assert self.status is not None
         steps = [
-            {"name": step.name, "status": step.status, "detail": step.detail, "seconds": round(step.seconds, 6)}
+            {"name": name, "status": status, "detail": step.detail if name == step.name else ""}
             for step in self.steps
+            for name, status in step.steps or ((step.name, step.status),)
         ]
         return Delivered(
             *(self.source, self.message_id, self.type, self.name, self.received_at, self.status, at),

@@ -69,6 +69,19 @@ def test_rename_mask_enrich_and_drop_come_back_as_such(chain):
     assert (free.status, free.name, free.payload) == ("dropped", "free", None)
 
 
+def test_each_step_of_a_chain_is_told_with_what_it_did(chain):
+    files = {
+        "rename": "def transform(event):\n    event['event'] = 'purchase'\n    return event\n",
+        "nothing": "def transform(event):\n    return event\n",
+        "last": "def transform(event):\n    return None if event['properties'].get('drop') else event['missing']\n",
+    }
+    both = chain(rename=files["rename"], nothing=files["nothing"]).run([order()])[0]
+    dropped, failed = chain(**files).run([order(drop=True), order()])
+    assert both.steps == (("rename", "changed"), ("nothing", "unchanged"))
+    assert dropped.steps == (("rename", "changed"), ("nothing", "unchanged"), ("last", "dropped"))
+    assert failed.steps[-1] == ("last", "failed")
+
+
 def test_the_given_events_are_not_changed(chain):
     given = [order(1, products=[{"sku": "a"}])]
     before = copy.deepcopy(given)
