@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from sandbox.tools.received import TITLES, Received
 from sandbox.tools.store import Row, Store
 
 PER_PAGE = 50
@@ -148,10 +149,10 @@ TOOLS: dict[str, tuple[str, dict[str, View]]] = {
 
 
 class Pages:
-    """The HTML pages over one store."""
+    """The HTML pages over one store and over what the stand-ins received."""
 
-    def __init__(self, store: Store, chats: Path) -> None:
-        self.store, self.chats = store, chats
+    def __init__(self, store: Store, chats: Path, received: Received) -> None:
+        self.store, self.chats, self.received = store, chats, received
         self.templates = Environment(loader=PackageLoader("sandbox.tools"), autoescape=select_autoescape())
         self.templates.filters.update(cell=_cell, heading=_heading)
         self.templates.globals["tools"] = {name: title for name, (title, _) in TOOLS.items()}
@@ -184,10 +185,15 @@ class Pages:
             cards.append({"href": f"/{tool}", "title": title, "tables": tables})
         days = len(list(self.chats.glob("*.jsonl"))) if self.chats.is_dir() else 0
         cards.append({"href": "/contact-centre", "title": "Contact centre", "tables": [("Days with chats", days)]})
-        return self._render("home.html", title="The example company's tools", cards=cards, active="")
+        return self._render(
+            "home.html", title="The example company's tools", cards=cards, active="",
+            received=self.received.cards(),
+        )  # fmt: skip
 
     def _first(self, request: Request) -> Response | None:
         tool = request.path_params["tool"]
+        if tool in TITLES:
+            return self._render("received.html", active="", **self.received.page(tool))
         return RedirectResponse(f"/{tool}/{next(iter(TOOLS[tool][1]))}") if tool in TOOLS else None
 
     def _table(self, request: Request) -> Response | None:

@@ -29,6 +29,7 @@ from sandbox.live import WRITE_KEYS
 from sandbox.shop import Shop
 from sandbox.tools.api import Api
 from sandbox.tools.pages import Pages
+from sandbox.tools.received import Received
 from sandbox.tools.store import Store
 
 COLLECTOR = "http://127.0.0.1:8080"
@@ -42,7 +43,7 @@ def application(
     folder.mkdir(parents=True, exist_ok=True)
     store = Store(folder / "tools.sqlite")
     api = Api(store, rates or {}, Happenings(store, outbox).answer if outbox is not None else None)
-    pages = Pages(store, folder / "company" / "chats")
+    pages = Pages(store, folder / "company" / "chats", Received(folder))
     shop = Shop(folder / "shop", collector, WRITE_KEYS["web"])
     routes: list[BaseRoute] = [Route("/health", _health), *api.routes(), *standins.routes(folder)]
     routes += [*shop.routes(), *pages.routes()]
