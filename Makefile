@@ -26,14 +26,14 @@ up: $(READY) ## start every service (collector, API, Dagster, …) until Ctrl-C
 	@$(BIN)/headwater up $(ENTRANCE)
 
 test: $(READY) ## the whole test suite
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests $(ARGS)
 
 check: $(READY) ## lint, types and the fast tests, in under a minute
 	@$(BIN)/ruff check $(PATHS)
 	@$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/mypy & types=$$!; $(BIN)/sqlfluff lint --disable-progress-bar -q dbt_project/models; sql=$$?; \
 	  wait $$types && exit $$sql
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" tests $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" tests $(ARGS)
 
 bench: $(READY) ## the benchmarks: ratios against peers and the limit, into var/bench/
 	@$(BIN)/python -m benchmarks $(ARGS)
