@@ -13,6 +13,7 @@ import json
 import math
 import time
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,7 +42,7 @@ class Fault:
     html: bool = False
 
 
-class Standin:
+class Standin(ABC):
     """One tool. Subclasses name it, list their routes in `paths`, and keep what they accept.
 
     Class attributes: `name` (also the path prefix), `title` for people, `rate` (requests a second; as many again at
@@ -58,9 +59,9 @@ class Standin:
         self._bucket = Bucket(self.rate)
         self._faults: list[Fault] = []
 
+    @abstractmethod
     def paths(self) -> list[tuple[str, str, Handler]]:
         """(method, path below `/<name>`, handler) of each of the tool's routes. A handler gets the unpacked body."""
-        raise NotImplementedError
 
     def rate_limited(self, seconds: float) -> Response:
         """The tool's answer when it is asked too often; `seconds` until it may be asked again."""
