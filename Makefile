@@ -28,7 +28,7 @@ up: $(READY) ## start every service (collector, API, Dagster, …) until Ctrl-C
 test: $(READY) ## the whole test suite
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests $(ARGS)
 
-check: $(READY) ## lint, types and the fast tests,
+check: $(READY) ## lint, types and the fast tests
 	@$(BIN)/ruff check $(PATHS)
 	@$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/mypy & types=$$!; $(BIN)/sqlfluff lint --disable-progress-bar -q dbt_project/models; sql=$$?; \
