@@ -13,7 +13,8 @@ import httpx
 import msgspec
 
 from headwater.errors import ConfigError
-from headwater.push.destinations.base import Destination, Request
+from headwater.push.destinations.base import Answer, Destination, EventDestination, Request
+from headwater.push.sender import answer_of
 
 ASSUMED_SECONDS = 1800.0
 """How long a token is used whose lifetime the answer does not tell (Salesforce: the session timeout of the org)."""
@@ -31,6 +32,7 @@ class AccessToken(httpx.Auth):
     Args:
         name: how the destination is called in messages.
         login: the request that fetches a token.
+        is_busy: whether the tool's answer, of any status, asks to come back later.
         clock: replaced in tests.
 
     A login that the tool refuses (4xx) is a `ConfigError`; one that it cannot answer now counts as a failed connection
@@ -40,9 +42,14 @@ class AccessToken(httpx.Auth):
     requires_response_body = True
 
     def __init__(
-        self, name: str, login: Callable[[], Request | None], *, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        login: Callable[[], Request | None],
+        *,
+        is_busy: Callable[[Answer], bool] = lambda answer: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name, self._login, self._clock = name, login, clock
+        self._name, self._login, self._is_busy, self._clock = name, login, is_busy, clock
         self._token, self._until = "", 0.0
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -64,8 +71,9 @@ class AccessToken(httpx.Auth):
         return httpx.Request(made.method, made.url, headers=made.headers, content=made.body)
 
     def _keep(self, response: httpx.Response) -> None:
-        status, text = response.status_code, " ".join(response.text[:300].split())
-        if 400 <= status < 500 and status not in (408, 425, 429):
+        answer = answer_of(response)
+        status, text = answer.status, answer.text
+        if 400 <= status < 500 and status not in (408, 425, 429) and not self._is_busy(answer):
             raise ConfigError(
                 f"{self._name} does not let us log in ({status} {text}).",
                 hint="See the client id, secret and refresh token in destinations/*.yaml.",
@@ -82,4 +90,8 @@ class AccessToken(httpx.Auth):
 
 def authenticator(name: str, destination: Destination) -> AccessToken | None:
     """What the client of a destination logs in with; `None` when it has no login."""
-    return AccessToken(name, destination.login) if destination.login() is not None else None
+    if destination.login() is None:
+        return None
+    if not isinstance(destination, EventDestination):
+        return AccessToken(name, destination.login)
+    return AccessToken(name, destination.login, is_busy=lambda answer: destination.wait_seconds(answer) is not None)

@@ -95,7 +95,7 @@ class Sender:
             except httpx.HTTPError as error:
                 failure = f"{error or type(error).__name__}"
             else:
-                answer = _answer(response)
+                answer = answer_of(response)
                 told = reading.wait_seconds(answer) if reading and answer.status >= 400 else None
                 if told is None:
                     if 200 <= answer.status < 300 or (reading and reading.is_readable(answer)):
@@ -146,7 +146,8 @@ def retry_after(value: str | None) -> float | None:
         return None
 
 
-def _answer(response: httpx.Response) -> Answer:
+def answer_of(response: httpx.Response) -> Answer:
+    """What a destination's class is given of a response: JSON where it is any, and the beginning of its text."""
     try:
         decoded = msgspec.json.decode(response.content) if response.content else None
     except (msgspec.DecodeError, RecursionError):

@@ -203,6 +203,16 @@ def test_a_busy_stand_in_is_waited_for(tmp_path: Path) -> None:
     assert waits[0] == 10
 
 
+def test_a_login_that_meets_a_busy_tool_is_tried_again(tmp_path: Path) -> None:
+    with StandinServer(SalesforceStandin, tmp_path, rate=1.0) as tool:
+        destination = make(tool.url)
+        assert accepted(deliver(destination, person(1))) == [True]  # uses up the second
+        auth = authenticator("salesforce", destination)
+        with Sender("salesforce", 100, auth=auth, sleep=lambda told: _shorter([], told + 1)) as sender:
+            [call] = destination.calls(streamed(person(2)))
+            assert sender.send(call.request, destination).status == 200
+
+
 def _shorter(waits: list[float], told: float) -> None:
     waits.append(told)
     time.sleep(min(told, 1.1))
