@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from benchmarks import collector, collector_live, delivery, flow, loading
+from benchmarks.rows import line
 from headwater.settings import CHECKOUT
 
 BENCHMARKS = {
@@ -28,7 +29,7 @@ def main() -> None:
         (folder / f"{name}.json").write_text(json.dumps(rows, indent=2))
         print(name)
         for each in rows:
-            print(f"  {each['measure']:<44}{each['value']:>14,.1f} {each['unit']}")
+            print(f"  {line(each)}")
 
 
 if __name__ == "__main__":

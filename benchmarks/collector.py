@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from benchmarks.rows import free_port, row
+from benchmarks.rows import free_port, line, row
 from headwater.collect.importer import import_events
 from headwater.configuration import load_config
 from headwater.land.events import land_events
@@ -154,12 +154,11 @@ def _parser_limit(data: Path) -> float:
     lines = data.read_bytes().splitlines()[:50_000]
     decode, encode = msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.Encoder().encode
     begun = time.perf_counter()
-    for line in lines:
-        encode(decode(line))
+    for text in lines:
+        encode(decode(text))
     return len(lines) / (time.perf_counter() - begun)
 
 
 if __name__ == "__main__":
     for each in measures(int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS):
-        bound = f"   limit {each['limit_value']:,}" if each["limit_value"] else ""
-        print(f"{each['measure']:<28}{each['value']:>12,} {each['unit']}{bound}   {each['note']}")
+        print(line(each))

@@ -26,7 +26,7 @@ from typing import Any
 import httpx
 import uvloop
 
-from benchmarks.rows import free_port, row
+from benchmarks.rows import free_port, line, row
 from headwater.settings import CHECKOUT, Settings, load_settings
 
 BATCH = 100
@@ -266,5 +266,4 @@ def _peak_megabytes(pid: int) -> float:
 if __name__ == "__main__":
     options = [int(sys.argv[1]) if len(sys.argv) > 1 else 5, float(sys.argv[2]) if len(sys.argv) > 2 else 3.0]
     for each in measures(int(options[0]), options[1]):
-        bound = f"   limit {each['limit_value']:,}" if each["limit_value"] else ""
-        print(f"{each['measure']:<28}{each['value']:>12,} {each['unit']}{bound}   {each['note']}")
+        print(line(each))

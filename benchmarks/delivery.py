@@ -24,7 +24,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.rows import row
+from benchmarks.rows import line, row
 from headwater.configuration import Collector, Config, Destination, Identity, Platform, Stream
 from headwater.event import moment
 from headwater.push.stream import drain
@@ -163,5 +163,4 @@ def measures() -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     for each in measures():
-        print(f"{each['measure']:<34}{each['value']:>12,.1f} {each['unit']:<9} limit {each['limit_value']}")
-        print(f"    {each['note']}")
+        print(line(each))

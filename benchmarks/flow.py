@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.rows import free_port, row
+from benchmarks.rows import free_port, line, row
 from headwater.settings import CHECKOUT
 
 EVERY = 0.25
@@ -102,4 +102,4 @@ def _pss(process: psutil.Process) -> float:
 
 if __name__ == "__main__":
     for each in measures(*(Path(argument).resolve() for argument in sys.argv[1:3])):
-        print(f"{each['measure']:<32}{each['value']:>12,} {each['unit']}   {each['note']}")
+        print(line(each))

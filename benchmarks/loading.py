@@ -23,7 +23,7 @@ import msgspec
 import psutil
 import pyarrow.parquet as pq
 
-from benchmarks.rows import row
+from benchmarks.rows import line, row
 from headwater.event import Event
 from headwater.land.event_files import EventsFile
 from headwater.settings import load_settings
@@ -185,6 +185,4 @@ if __name__ == "__main__":
         _load(Path(sys.argv[2]))
     else:
         for each in measures(int(sys.argv[1]) if sys.argv[1:] else EVENTS):
-            beside = f" ({each['peer']}: {each['peer_value']:,})" if each["peer"] else ""
-            value = f"{each['value']:,} {each['unit']}{beside}"
-            print(f"{each['measure']:<20}{value:>20}   {each['cores']} cores; {each['note']}")
+            print(line(each))

@@ -1,4 +1,4 @@
-"""What every benchmark shares: the shape of a result's row, and a port nobody uses.
+"""What every benchmark shares: the shape of a result and how it is printed, and a port nobody uses.
 
 Belongs here: only that. Does not belong here: anything that measures.
 """
@@ -23,6 +23,14 @@ def row(measure: str, unit: str, better: str, value: float, limit: float | None,
         "cores": os.cpu_count(),
         "note": note,
     }
+
+
+def line(result: dict[str, Any]) -> str:
+    """A result as a line of a table: value, limit and peer where there is one, and on what it was measured."""
+    beside = [("limit", result["limit_value"]), (result["peer"], result["peer_value"])]
+    notes = [f"{name} {value:,}" for name, value in beside if value] + [f"{result['cores']} cores", result["note"]]
+    value = f"{result['value']:,} {result['unit']}"
+    return f"{result['measure']:<34}{value:>26}  {'; '.join(notes)}"
 
 
 def free_port() -> int:
