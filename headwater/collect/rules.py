@@ -1,27 +1,20 @@
-"""What the config says to the collector, ready for use, and looked at again when a file changes.
+"""What the config says to the collector, ready for use.
 
-Belongs here: write keys, limits, aliases, the plan's checker, the poll of the config folder. Does not belong here:
-applying any of it.
+Belongs here: write keys, limits, aliases, the plan's checker. Does not belong here: applying any of it, or following
+edits (`headwater.configuration.watching`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 
 from headwater.collect.limits import Bucket
-from headwater.configuration import AdminToken, Config, Cookie, EventSource, Limits, WebhookSource, load_config
-from headwater.errors import HeadwaterError
+from headwater.configuration import AdminToken, Config, Cookie, EventSource, Limits, WebhookSource
 from headwater.policy.plan import Checker
-from headwater.settings import Settings
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -89,48 +82,6 @@ class Rules:
         return path
 
 
-class Watch:
-    """Reads the config again after one of its files changed; what cannot be read leaves the rules as they are.
-
-    Args:
-        apply: called with the new rules, on the event loop.
-        seconds: between two looks at the files.
-    """
-
-    def __init__(self, settings: Settings, rules: Rules, apply: Callable[[Rules], None], seconds: float = 1.0) -> None:
-        self.fault: str | None = None
-        self._settings, self._rules, self._apply, self._seconds = settings, rules, apply, seconds
-        self._seen = _fingerprint(settings.config_dir)
-
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            await asyncio.sleep(self._seconds)
-            await self.look()
-
-    async def look(self) -> None:
-        """Look once."""
-        found = await asyncio.to_thread(_fingerprint, self._settings.config_dir)
-        if found == self._seen:
-            return
-        self._seen = found
-        try:
-            self._rules = await asyncio.to_thread(self._read)
-        except HeadwaterError as error:
-            self.fault = str(error)
-            _log.warning("The changed config is not used: %s", error)
-        except Exception as error:  # noqa: BLE001 - whatever a file makes fail, events go on being taken
-            self.fault = f"The config cannot be read: {error}"
-            _log.exception("The changed config is not used")
-        else:
-            self.fault = None
-            self._apply(self._rules)
-            _log.warning("The changed config is in use.")
-
-    def _read(self) -> Rules:
-        return Rules.from_config(load_config(self._settings), self._rules)
-
-
 def _limits(platform: Limits, source: EventSource | WebhookSource) -> Limits:
     own = getattr(source, "limits", None)
     if own is None:
@@ -142,16 +93,3 @@ def _limits(platform: Limits, source: EventSource | WebhookSource) -> Limits:
 def _bucket(limit: Limits, before: Bucket | None) -> Bucket:
     made = Bucket(limit.events_per_second, limit.burst_events, time.monotonic())
     return before if before is not None and (before.rate, before.burst) == (made.rate, made.burst) else made
-
-
-def _fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Names, times and sizes of every file that config is read from."""
-    found = []
-    for pattern in ("*.yaml", "*.py"):
-        for path in folder.rglob(pattern):
-            try:
-                state = path.stat()
-            except OSError:
-                continue
-            found.append((str(path), state.st_mtime_ns, state.st_size))
-    return tuple(sorted(found))

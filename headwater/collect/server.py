@@ -17,8 +17,9 @@ import click
 
 from headwater.collect.app import Collector
 from headwater.collect.metrics import CountingDisk
-from headwater.collect.rules import Rules, Watch
+from headwater.collect.rules import Rules
 from headwater.configuration import Config
+from headwater.configuration.watching import Follower
 from headwater.settings import Settings
 from headwater.storage.log import LogWriter
 from headwater.storage.port import require_free_port
@@ -57,11 +58,11 @@ async def _serve(settings: Settings, config: Config) -> None:
     log.open()
     collector = Collector(log, rules, disk)
 
-    def use(changed: Rules) -> None:
-        collector.rules = changed
+    def use(changed: Config) -> None:
+        collector.rules = Rules.from_config(changed, collector.rules)
 
-    watch = Watch(settings, rules, use)
-    collector.config_fault = lambda: watch.fault
+    follower = Follower(settings, use)
+    collector.config_fault = lambda: follower.fault
     server = Server(
         collector,
         address=settings.host,
@@ -84,11 +85,11 @@ async def _serve(settings: Settings, config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
     click.echo(f"collector: http://{settings.host}:{settings.collector_port} → {settings.log_dir}")
-    watching = asyncio.create_task(watch.run())
+    following = asyncio.create_task(follower.run())
     try:
         await server.serve()
     finally:
-        watching.cancel()
+        following.cancel()
         await log.close()
 
 

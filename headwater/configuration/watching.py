@@ -1,16 +1,24 @@
-"""Noticing that a config folder was edited, for processes that stay up.
+"""Following the edits of a config folder, for processes that stay up.
 
-Belongs here: whether anything changed. Does not belong here: reading it, or what follows from a change.
+Belongs here: whether anything changed, reading it again, and keeping what is in use when the new one cannot be used.
+Does not belong here: what a process does with a changed config.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from headwater.configuration import Config, load_config
-from headwater.errors import ConfigError
+from headwater.errors import ConfigError, HeadwaterError
 from headwater.settings import Settings
 
+WATCH_SECONDS = 1.0
+"""Between two looks at the files."""
+
+_log = logging.getLogger(__name__)
 _ENDINGS = (".yaml", ".py", ".json")
 
 
@@ -35,6 +43,46 @@ class Watch:
             return load_config(self._settings)
         except OSError as error:
             raise ConfigError(f"{self._settings.config_dir} cannot be read: {error}.") from error
+
+
+class Follower:
+    """Gives each changed config to `use`; one that cannot be read, or that `use` raises for, is said once.
+
+    `fault` tells why the config on disk is not the one in use, or is None.
+
+    Args:
+        use: called in whatever thread looks, with a config that is valid.
+    """
+
+    def __init__(self, settings: Settings, use: Callable[[Config], None]) -> None:
+        self.fault: str | None = None
+        self._watch, self._use = Watch(settings), use
+
+    async def run(self) -> None:
+        """Look every second, beside the event loop, until cancelled."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            await asyncio.to_thread(self.look)
+
+    def look(self) -> None:
+        """Look once; never raises, so that later edits are followed whatever this one holds."""
+        try:
+            changed = self._watch.reread()
+            if changed is not None:
+                self._use(changed)
+        except (HeadwaterError, OSError) as error:
+            self._say(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a file makes fail, the process goes on with what it has
+            self._say(f"{type(error).__name__}: {error}")
+        else:
+            if changed is not None:
+                self.fault = None
+                _log.warning("The changed config is in use.")
+
+    def _say(self, fault: str) -> None:
+        if fault != self.fault:
+            self.fault = fault
+            _log.warning("The config was changed and cannot be used; the old one stays: %s", fault)
 
 
 def fingerprint(folder: Path) -> dict[str, tuple[int, int, int]]:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from headwater.configuration import Config
-from headwater.configuration.watching import Watch, fingerprint
+from headwater.configuration.watching import WATCH_SECONDS, Follower, fingerprint
 from headwater.errors import HeadwaterError
 from headwater.push.pace import AskedToWaitError
 from headwater.push.progress import exclusive
@@ -26,7 +26,6 @@ from headwater.push.stream import Delivery, check
 from headwater.settings import Settings
 
 POLL_SECONDS = 0.1
-WATCH_SECONDS = 1.0
 LONGEST_PAUSE = 60.0
 PATIENCE_AT_END = 5.0
 """How long a stop waits for requests in flight; what is not answered by then is repeated by the next start."""
@@ -76,21 +75,19 @@ def work(settings: Settings, config: Config, stop: threading.Event | None = None
         ConfigError: a destination with a `stream:` part cannot take events.
     """
     stop = stop or threading.Event()
-    watch = Watch(settings)
-    wanted = _wanted(settings, config)  # a wrong config stops the start
     running: dict[str, _Running] = {}
+
+    def use(changed: Config) -> None:
+        _follow(settings, changed, _wanted(settings, changed), running)
+        log.warning("the config was read again: %s", ", ".join(running) or "no streaming destination")
+
+    follower = Follower(settings, use)
+    wanted = _wanted(settings, config)  # a wrong config stops the start
     sessions = _Running(settings, SessionUpdater.name, lambda _: SessionUpdater(settings, config), None)
     try:
         _follow(settings, config, wanted, running)
         while not stop.wait(WATCH_SECONDS):
-            try:
-                changed = watch.reread()
-                if changed is not None:
-                    wanted = _wanted(settings, changed)
-                    _follow(settings, changed, wanted, running)
-                    log.warning("the config was read again: %s", ", ".join(running) or "no streaming destination")
-            except HeadwaterError as error:
-                log.warning("the config was changed and cannot be used; the old one stays: %s", error)
+            follower.look()
     finally:
         _end([sessions, *running.values()])
 

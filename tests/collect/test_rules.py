@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ import httpx
 import pytest
 
 from headwater.collect.limits import Bucket
-from headwater.collect.rules import Rules, Watch
+from headwater.collect.rules import Rules
 from headwater.configuration import load_config
 from headwater.settings import CHECKOUT, Settings, load_settings
 from tests.collect.conftest import CollectorProcess, free_port
@@ -81,27 +80,6 @@ def test_a_rate_that_did_not_change_is_not_forgiven_by_a_reload(settings: Settin
     before = Rules.from_config(config)
     (bucket,) = before.buckets.values()
     assert list(Rules.from_config(config, before).buckets.values()) == [bucket]
-
-
-def test_a_broken_config_leaves_the_old_one_in_use_and_says_why(settings: Settings) -> None:
-    rules = Rules.from_config(load_config(settings))
-    used: list[Rules] = []
-
-    async def run() -> None:
-        watch = Watch(settings, rules, used.append)
-        await watch.look()
-        assert used == []
-        change(settings, "platform.yaml", "currency:", "curency:")
-        await watch.look()
-        assert used == []
-        assert "platform.yaml" in (watch.fault or "")
-        assert "curency" in (watch.fault or "")
-        change(settings, "platform.yaml", "curency:", "currency:")
-        await watch.look()
-        assert len(used) == 1
-        assert watch.fault is None
-
-    asyncio.run(run())
 
 
 def test_a_running_collector_follows_its_config(settings: Settings) -> None:
