@@ -83,8 +83,13 @@ class Mixpanel(Standin):
                 return JSONResponse({"status": 0, "error": f"{field}, missing or empty"})
             if not any(operation in update for operation in ("$set", "$set_once", "$union", "$add", "$unset")):
                 return JSONResponse({"status": 0, "error": "no operation in update"})
-        self.keep([(f"({kind})", same(update), update[field], update) for update in updates])
+        self.keep([(_named(update, kind), same(update), update[field], update) for update in updates])
         return JSONResponse({"status": 1, "error": None})
+
+
+def _named(update: dict[str, Any], kind: str) -> str:
+    """A person's place in a group is told apart from what is set on the person."""
+    return "(group membership)" if kind == "profile update" and "$union" in update else f"({kind})"
 
 
 def same(update: dict[str, Any]) -> str:

@@ -144,3 +144,10 @@ class Store:
                 who = event.get("userId") or event.get("anonymousId")
                 new += database.execute(sql, (event["messageId"], name, who, json.dumps(event), at)).rowcount
         return new
+
+    def event_counts(self) -> list[Row]:
+        """How many of each event on each day (UTC) of arrival."""
+        return self.rows(
+            "select substr(written_at, 1, 10) as day, event, count(*) as count from written_email_events "
+            "group by 1, 2 order by 1, 2"
+        )

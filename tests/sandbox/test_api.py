@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,27 @@ def test_events_are_kept_once_by_message_id(tools: httpx.Client, tools_dir: Path
     assert (again["accepted"], again["new"]) == (3, 0)
     assert [error["code"] for error in again["errors"]] == ["MISSING_IDENTIFIER", "MISSING_MESSAGE_ID"]
     assert one(tools_dir, "select count(*) from written_email_events where message_id like 'm_'") == 3
+
+
+def test_the_email_tool_reports_the_events_that_it_keeps_by_day_and_name(tools: httpx.Client) -> None:
+    def reported() -> dict[tuple[str, str], int]:
+        return {(row["day"], row["event"]): row["count"] for row in tools.get("/email/_counts").json()}
+
+    before, first = reported(), datetime.now(UTC).date()
+    events = [
+        {"messageId": "counted-1", "type": "track", "event": "Counted", "userId": "u"},
+        {"messageId": "counted-2", "type": "track", "event": "Counted", "userId": "u"},
+        {"messageId": "counted-3", "type": "identify", "userId": "u"},
+        {"messageId": "counted-4", "type": "identify"},
+    ]
+    for _ in range(2):
+        assert tools.post("/email/v1/events", json={"events": events}).json()["accepted"] == 3
+    days = {str(first), str(datetime.now(UTC).date())}
+    added = {key: count - before.get(key, 0) for key, count in reported().items() if count != before.get(key, 0)}
+    assert {day for day, _ in added} <= days
+    assert Counter({name: sum(n for (_, one), n in added.items() if one == name) for _, name in added}) == {
+        "Counted": 2, "identify": 1,
+    }  # fmt: skip
 
 
 def test_too_many_requests_are_told_when_to_come_again(serving: Callable[..., Any], tools_dir: Path) -> None:

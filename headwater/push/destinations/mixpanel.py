@@ -9,7 +9,8 @@ Sources: docs.mixpanel.com/reference/{import-events,profile-set,group-set-proper
 - an event is known again by event, distinct_id, time and `$insert_id` (36 letters, digits and hyphens at most);
 - certain placeholders (`null`, `anonymous`, …) are refused as distinct_id; names up to 255 characters;
 - «simplified» id merge joins people by events with both `$device_id` and `$user_id`; «original» by `$identify`;
-- `/engage` and `/groups` take 2,000 updates, the token in each, and answer `{"status": 1|0, "error": …}`;
+- `/engage` and `/groups` take 2,000 updates, the token in each, and answer `{"status": 1|0, "error": …}`; updates are
+  applied in the order of their `$time` (milliseconds, as its own SDKs send), so that a late one undoes no newer one;
 - regions: api.mixpanel.com, api-eu.mixpanel.com, api-in.mixpanel.com.
 """
 
@@ -138,12 +139,13 @@ class Mixpanel(EventDestination):
         return "" if mapping.time_of(payload) else "no timestamp"
 
     def tool_event(self, payload: Mapping[str, Any]) -> str:
-        """The event's name there; profiles and groups in brackets, since they are no events."""
+        """The event's name there; profiles and groups in brackets, since they are no events. Each identify makes one
+        profile update; `$identify` is no name to count by, since aliases and those identifies that link share it."""
         kind = payload.get("type")
         if kind == "identify":
-            return "$identify" if _links(payload) else "(profile update)"
+            return "(profile update)"
         if kind == "alias":
-            return "$identify"
+            return "(alias)"
         return "(group update)" if kind == "group" else mapping.tool_event(payload, EVENT_NAMES, self.settings)[:255]
 
     def calls(self, events: Sequence[StreamEvent]) -> list[Call]:
@@ -152,19 +154,16 @@ class Mixpanel(EventDestination):
             payload = event.payload
             kind = payload.get("type")
             if kind == "identify":
-                links = _links(payload)
-                if links:
+                if _links(payload):
                     records.add(index, self._record(event, "$identify", self._link(payload, "anonymousId")))
-                known = profile(spec.traits(payload), self.settings)
-                if known or not links:
-                    people.add(index, self._update(payload, {"$set": known}))
+                people.add(index, self._update(payload, {"$set": profile(spec.traits(payload), self.settings)}))
             elif kind == "alias":
                 records.add(index, self._record(event, "$identify", self._link(payload, "previousId")))
             elif kind == "group":
                 group = str(payload["groupId"])
                 groups.add(index, {
                     "$token": self.project_token, "$group_key": self.settings.group_key, "$group_id": group,
-                    "$set": dict(payload.get("traits") or {}),
+                    "$time": _millis(payload), "$set": dict(payload.get("traits") or {}),
                 })  # fmt: skip
                 people.add(index, self._update(payload, {"$union": {self.settings.group_key: [group]}}))
             else:
@@ -230,9 +229,8 @@ class Mixpanel(EventDestination):
         return user or device
 
     def _record(self, event: StreamEvent, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-        at = mapping.time_of(event.payload)
         fixed: dict[str, Any] = {
-            "time": mapping.millis(at) if at else 0,
+            "time": _millis(event.payload),
             "distinct_id": self._who(event.payload),
             "$insert_id": insert_id(event.message_id),
         }
@@ -262,7 +260,13 @@ class Mixpanel(EventDestination):
     def _update(self, payload: spec.Payload, change: dict[str, Any]) -> dict[str, Any]:
         # «0» keeps Mixpanel from taking our server's address for the person's place
         ip = spec.at_path(payload, "context.ip") or "0"
-        return {"$token": self.project_token, "$distinct_id": self._who(payload), "$ip": ip, **change}
+        who = {"$distinct_id": self._who(payload), "$ip": ip, "$time": _millis(payload)}
+        return {"$token": self.project_token, **who, **change}
+
+
+def _millis(payload: spec.Payload) -> int:
+    at = mapping.time_of(payload)
+    return mapping.millis(at) if at else 0
 
 
 def _links(payload: spec.Payload) -> bool:
