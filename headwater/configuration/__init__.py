@@ -14,41 +14,28 @@ from msgspec import Struct, field
 
 from headwater.configuration.dbt_vars import check_dbt_vars
 from headwater.configuration.reading import read_folder, read_yaml
-from headwater.configuration.shapes import (
-    Action,
-    AdminToken,
-    Collector,
+from headwater.configuration.shapes.destinations import Consent, Destination, Privacy, Stream
+from headwater.configuration.shapes.identity import EdgeSource, Identity, IdType
+from headwater.configuration.shapes.plan import Action, Plan, PlannedEvent, Violation
+from headwater.configuration.shapes.platform import AdminToken, Collector, Cookie, EventTables, Limits, Platform
+from headwater.configuration.shapes.predictions import Label, Prediction
+from headwater.configuration.shapes.sources import (
     ColumnRule,
     ColumnType,
-    Consent,
     ConversationSource,
-    Cookie,
     CsvSource,
     CsvTable,
-    Destination,
-    EdgeSource,
     EventSource,
-    Identity,
-    IdType,
     KafkaSource,
-    Label,
-    Limits,
-    Plan,
-    PlannedEvent,
-    Platform,
-    Prediction,
-    Privacy,
     RestSource,
     RestTable,
     Source,
     SourceLimits,
     SourcesFile,
-    Stream,
-    Sync,
-    Transformation,
-    Violation,
     WebhookSource,
 )
+from headwater.configuration.shapes.syncs import Sync
+from headwater.configuration.shapes.transformations import Transformation
 from headwater.errors import ConfigError
 from headwater.settings import Settings
 
@@ -67,6 +54,7 @@ __all__ = [
     "Destination",
     "EdgeSource",
     "EventSource",
+    "EventTables",
     "IdType",
     "Identity",
     "KafkaSource",

@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from headwater.configuration.shapes import Platform, Source, WebhookSource
+from headwater.configuration.shapes.platform import Platform
+from headwater.configuration.shapes.sources import Source, WebhookSource
 from headwater.errors import ConfigError
 from headwater.settings import CHECKOUT
 

@@ -6,8 +6,16 @@ import json
 
 import pytest
 
-from headwater.configuration import Config, EventSource, Identity, KafkaSource, Platform, Source, WebhookSource
-from headwater.configuration.shapes import EventTables
+from headwater.configuration import (
+    Config,
+    EventSource,
+    EventTables,
+    Identity,
+    KafkaSource,
+    Platform,
+    Source,
+    WebhookSource,
+)
 from headwater.load.event_shape.rules import rules_of
 from headwater.load.event_tables import load_event_tables
 from headwater.load.events import load_events

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from headwater.configuration import Config, load_config
-from headwater.configuration.shapes import Destination, Stream
+from headwater.configuration import Config, Destination, Stream, load_config
 from headwater.settings import CHECKOUT, load_settings
 from headwater.storage.log import (
     LANDER,
