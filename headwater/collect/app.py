@@ -26,6 +26,7 @@ from headwater.collect import accept, pixel, replay, webhook
 from headwater.collect.cookie import AnonymousId
 from headwater.collect.judge import KEPT_BYTES, Accepted, Judge, Origin, utc_now
 from headwater.collect.metrics import CountingDisk, Metrics
+from headwater.collect.replayed import Replayed
 from headwater.collect.request import (
     Answer,
     Receive,
@@ -71,12 +72,15 @@ class Collector:
     Attributes:
         rules: what the config says; may be replaced while requests are under way.
         config_fault: tells why a changed config is not used, for /health.
+        replayed, replaying: the marks of quarantined rows that were put through again, and the turn to change them.
     """
 
     def __init__(self, log: LogWriter, rules: Rules, disk: CountingDisk | None = None) -> None:
         self.rules = rules
         self.config_fault: Callable[[], str | None] = lambda: None
         self.metrics = Metrics()
+        self.replayed = Replayed(log.directory)
+        self.replaying = asyncio.Lock()
         self._log = log
         self._disk = disk
         self._room = Room()

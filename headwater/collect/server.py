@@ -12,6 +12,7 @@ import logging
 import resource
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 import click
 
@@ -20,6 +21,7 @@ from headwater.collect.metrics import CountingDisk
 from headwater.collect.rules import Rules
 from headwater.configuration import Config
 from headwater.configuration.watching import Follower
+from headwater.errors import UnavailableError
 from headwater.settings import Settings
 from headwater.storage.log import LogWriter
 from headwater.storage.port import require_free_port
@@ -57,6 +59,8 @@ async def _serve(settings: Settings, config: Config) -> None:
     log = LogWriter(settings.log_dir, disk=disk)
     log.open()
     collector = Collector(log, rules, disk)
+    with suppress(UnavailableError):  # events are taken all the same; a replay is told of it
+        collector.replayed.settle()
 
     def use(changed: Config) -> None:
         collector.rules = Rules.from_config(changed, collector.rules)

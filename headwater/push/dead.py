@@ -17,6 +17,7 @@ from datetime import datetime
 
 from headwater.configuration import Config
 from headwater.errors import BusyError
+from headwater.policy.choice import Choice
 from headwater.push.batching import batches, settle
 from headwater.push.carrying import Batch, Carrier, open_carrier
 from headwater.push.choosing import Chooser, Item, item_of_letter
@@ -26,6 +27,7 @@ from headwater.push.times import utc_now
 from headwater.settings import Settings
 from headwater.storage.deliveries import DeadLetter, Deliveries, delivery_path
 
+EVERY = Choice()
 _PAGE = 500
 
 
@@ -44,7 +46,7 @@ def replay(
     settings: Settings,
     config: Config,
     name: str,
-    reason: str | None = None,
+    choice: Choice = EVERY,
     *,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], datetime] = utc_now,
@@ -52,7 +54,7 @@ def replay(
     """Put a destination's dead letters through again; `headwater stream` may run meanwhile.
 
     Args:
-        reason: only those whose reason, code or answer contains this text; case does not matter.
+        choice: only those. Why one is dead is its reason, the tool's code and the tool's answer.
 
     Raises:
         ConfigError: the destination cannot take events.
@@ -69,7 +71,7 @@ def replay(
         limits = destination.streaming
         totals = [0, 0, 0]
         try:
-            for letters in _pages(store, reason):
+            for letters in _pages(store, choice):
                 items = [item_of_letter(letter) for letter in letters]
                 chooser.prepare(items)
                 seqs = {id(item): letter.seq for item, letter in zip(items, letters, strict=True)}
@@ -106,15 +108,18 @@ def _store(store: Deliveries, items: list[Item], seqs: list[int], now: datetime)
         store.commit(None, [item.row(now) for item in items], None, dead, seqs)
 
 
-def _pages(store: Deliveries, reason: str | None) -> Iterator[list[DeadLetter]]:
+def _pages(store: Deliveries, choice: Choice) -> Iterator[list[DeadLetter]]:
     """Those that are dead now, each once: what dies again keeps its number, which is passed."""
-    after, wanted = 0, (reason or "").casefold()
+    after = 0
     while letters := store.dead_letters(after=after, limit=_PAGE):
         after = letters[-1].seq
         chosen = [
             letter
             for letter in letters
-            if any(wanted in text.casefold() for text in (letter.reason, letter.code, letter.answer))
+            if choice.takes(
+                (letter.reason, letter.code, letter.answer),
+                *(letter.source, letter.type, letter.event, letter.received_at, letter.message_id),
+            )
         ]
         if chosen:
             yield chosen

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from headwater.configuration import load_config
 from headwater.entrance.replay import replay
+from headwater.errors import UsageError
 from headwater.land.events import land_events
 from headwater.load.dropped import load_dropped
 from headwater.load.events import load_events
@@ -70,6 +71,10 @@ def again(shop: CollectorProcess, *options: str) -> Result:
     return CliRunner().invoke(replay, ["--quarantine", *options, *where], catch_exceptions=False)
 
 
+def marks(shop: CollectorProcess) -> Path:
+    return shop.settings.log_dir / "replayed.sqlite"
+
+
 def landed(shop: CollectorProcess) -> None:
     """Everything that was acknowledged is in the lake; the collector runs again, under the config of now."""
     shop.stop()
@@ -99,8 +104,10 @@ def test_the_whole_loop_violation_fix_replay_once_and_nothing_the_second_time(sh
     assert "1 rows put through again: 1 events accepted" in again(shop).output
     assert "0 rows put through again" in again(shop).output
     landed(shop)
-    (shop.settings.home / "replays" / "quarantine.ids").unlink()  # the lake knows it too
-    assert "0 rows put through again" in again(shop).output
+    marks(shop).unlink()  # the lake knows it too
+    output = again(shop).output
+    assert "0 rows put through again" in output
+    assert "1 rows were already replayed" in output
 
     columns = "message_id, received_at, known_at, replays"
     first, second = loaded(shop, f"select {columns} from raw.events order by 1")
@@ -111,13 +118,13 @@ def test_the_whole_loop_violation_fix_replay_once_and_nothing_the_second_time(sh
     assert (quarantine_id, replayed_at) == (second[3], second[2])
 
 
-def test_sending_a_row_twice_is_the_same_event(shop, tmp_path):
+def test_a_row_that_is_sent_again_when_the_marks_are_lost_is_the_same_event(shop, tmp_path):
     shop.post("/v1/track", {"event": "Order Completed", "userId": "u1", "properties": {"total": "x"}})
     landed(shop)
     planned(tmp_path, "string")
     landed(shop)
     again(shop)
-    (shop.settings.home / "replays" / "quarantine.ids").unlink()  # as a kill before it was noted leaves it
+    marks(shop).unlink()
     again(shop)
     assert len([record for record in shop.events() if record.envelope.replays]) == 2
     landed(shop)
@@ -136,6 +143,11 @@ def test_only_the_chosen_rows_are_sent(shop, tmp_path):
     assert "0 rows would be sent" in again(shop, "--dry-run", "--source", "app").output
     assert "0 rows would be sent" in again(shop, "--dry-run", "--since", "2999-01-01").output
     assert "4 rows would be sent" in again(shop, "--dry-run", "--since", "2020-01-01").output
+    assert "0 rows would be sent" in again(shop, "--dry-run", "--until", "2020-01-01").output
+    assert "4 rows would be sent" in again(shop, "--dry-run", "--until", "2999-01-01T00:00:00+01:00").output
+    assert "1 rows would be sent" in again(shop, "--dry-run", "--id", "m1", "--id", "nobody").output
+    told = json.loads(again(shop, "--dry-run", "--source", "web", "--json").output)
+    assert (told["chosen"], told["reasons"]["not JSON (web)"]) == (4, 1)
     output = again(shop).output
     assert "4 rows put through again: 1 events accepted, 0 dropped by the plan, 3 rows stay kept aside" in output
     assert "still: no userId or anonymousId" in output
@@ -193,11 +205,28 @@ def test_a_person_exports_mends_and_sends_what_was_not_json(shop, tmp_path):
             row["payload"]["anonymousId"] = "a1"
     file.write_text("\n".join(map(json.dumps, rows)))
     assert "2 rows put through again: 3 events accepted" in again(shop, "--mended", str(file)).output
-    assert "0 rows put through again" in again(shop, "--mended", str(file)).output
+    output = again(shop, "--mended", str(file)).output
+    assert "0 rows put through again" in output
+    assert "2 rows were already replayed" in output
     assert "0 rows put through again" in again(shop).output
     landed(shop)
     found = loaded(shop, "select user_id, anonymous_id, source from raw.events order by all")
     assert found == [("u1", None, "web"), ("u2", None, "web"), (None, "a1", "web")]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--destination", "hook", "--dry-run"],
+        ["--warehouse", "--source", "web"],
+        ["--quarantine", "--since", "yesterday"],
+        ["--quarantine", "--mended", "file.ndjson", "--reason", "plan"],
+        ["--quarantine", "--warehouse"],
+    ],
+    ids=" ".join,
+)
+def test_words_that_would_not_be_heeded_are_refused(words):
+    assert isinstance(CliRunner().invoke(replay, words).exception, UsageError)
 
 
 def test_an_export_never_overwrites(shop, tmp_path):
@@ -244,7 +273,8 @@ def test_a_row_keeps_its_source_route_time_and_address(shared_shop):
     answer = shared_shop.client.post(f"{shared_shop.url}/v1/replay", content=json.dumps(row), headers=TOKEN)
     told = answer.json()
     replayed_at = told.pop("replayedAt")
-    assert told == {"success": True, "accepted": 1, "dropped": 0, "quarantined": 0, "still": []}
+    counts = {"accepted": 1, "dropped": 0, "quarantined": 0, "alreadyReplayed": 0}
+    assert told == {"success": True, **counts, "still": [], "already": []}
     [record] = [one for one in shared_shop.records() if one.envelope.replays == "q1"]
     envelope = record.envelope
     assert (record.message_id, envelope.source, envelope.route, envelope.type) == ("q1", "gone", "import", "track")

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from headwater.cli import cli
 from headwater.configuration import Config, Destination, Stream, Transformation
 from headwater.errors import BusyError, UnavailableError
+from headwater.policy.choice import Choice
 from headwater.push.dead import replay
 from headwater.push.progress import exclusive
 from headwater.push.stream import drain
@@ -67,7 +68,7 @@ def test_a_mended_transformation_is_applied_to_the_event_as_it_was(
     drain(settings, config, "events")
     assert letters(settings) == [("m1", "")]
     (folder / "t.py").write_text("def transform(event):\n    event['properties']['mended'] = True\n    return event\n")
-    assert replay(settings, config, "events", "transformation T").delivered == 1
+    assert replay(settings, config, "events", Choice("transformation T")).delivered == 1
     assert tool.accepted[0]["properties"] == {"mended": True}
 
 
@@ -76,8 +77,8 @@ def test_only_the_reason_that_was_named_is_replayed(settings: Settings, config: 
     write_events(settings.log_dir, *[track(number) for number in range(3)])
     drain(settings, config, "events")
     tool.refuse = lambda event: None
-    assert replay(settings, config, "events", "no u1").replayed == 1
-    assert replay(settings, config, "events", "something else").replayed == 0
+    assert replay(settings, config, "events", Choice("no u1")).replayed == 1
+    assert replay(settings, config, "events", Choice("something else")).replayed == 0
     assert [event["messageId"] for event in tool.accepted] == ["m1"]
 
 

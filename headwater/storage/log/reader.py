@@ -77,6 +77,11 @@ class LogReader:
         DISK.sync_directory(self._file.parent)
         self.committed = self.position
 
+    def forget(self) -> None:
+        """Give the saved place up: a reader of this name holds no segment any more."""
+        self._file.unlink(missing_ok=True)
+        self.position = self.committed = Position()
+
     def rewind(self) -> None:
         """Forget what was read since the last commit."""
         self.position = self.committed
