@@ -112,7 +112,9 @@ class Collector:
         method = scope["method"]
         if method == "OPTIONS":
             return Answer(204, b"", _preflight(headers))
-        request = Request(method, path, headers, query_map(scope), client_address(scope, headers), utc_now(), receive)
+        request = Request(
+            method, path, headers, query_map(scope), client_address(scope, headers), utc_now(), receive, scope
+        )
         name = _COLLECT.get(path)
         if name is not None:
             return await self._collect(name, request)

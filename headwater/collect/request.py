@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from headwater.collect.judge import KEPT_BYTES
 
@@ -57,11 +57,25 @@ class Request:
     address: str | None
     received_at: datetime
     receive: Receive
+    scope: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def user_agent(self) -> str | None:
         agent = self.headers.get(b"user-agent")
         return agent.decode("latin-1")[:1024] if agent else None
+
+    @property
+    def url(self) -> str:
+        """The address as the sender wrote it: behind a proxy, with the scheme and host that the proxy names. Good for
+        checking what a sender signed, not for trusting it."""
+        scheme, host = self._first(b"x-forwarded-proto"), self._first(b"x-forwarded-host") or self._first(b"host")
+        path = self.scope.get("raw_path") or quote(self.scope.get("path", self.path)).encode()
+        query = self.scope.get("query_string") or b""
+        written = (path.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
+        return f"{scheme or self.scope.get('scheme', 'http')}://{host}{written}"
+
+    def _first(self, header: bytes) -> str:
+        return self.headers.get(header, b"").decode("latin-1").split(",")[0].strip()
 
 
 @dataclass

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from headwater.collect.limits import Bucket
+from headwater.collect.webhooks.registry import TYPES
 from headwater.configuration import AdminToken, Config, Cookie, EventSource, Limits, WebhookSource
+from headwater.errors import ConfigError
 from headwater.policy.plan import Checker
 
 
@@ -43,7 +45,7 @@ class Rules:
         """The rules of a config; a rate that did not change goes on from `before`.
 
         Raises:
-            ConfigError: the tracking plan cannot be compiled.
+            ConfigError: the tracking plan cannot be compiled, or nobody knows how a webhook source's tool calls.
         """
         own = config.platform.collector
         limits = {
@@ -51,6 +53,13 @@ class Rules:
             for name, source in config.sources.items()
             if isinstance(source, EventSource | WebhookSource)
         }
+        webhooks = {name: one for name, one in config.sources.items() if isinstance(one, WebhookSource)}
+        for name, one in webhooks.items():
+            if one.type not in TYPES:
+                raise ConfigError(
+                    f"sources.yaml, source {name}: no tool is known as «{one.type}».",
+                    hint=f"Known are {', '.join(TYPES)}; `generic` with a transformation takes any other.",
+                )
         checker = Checker(config)
         prefixes = sorted(own.path_aliases.items(), key=lambda item: -len(item[0]))
         return cls(
@@ -66,7 +75,7 @@ class Rules:
             aliases={f"/{prefix.strip('/')}": f"/{path.strip('/')}" for prefix, path in prefixes},
             cookie=own.cookie,
             admin_tokens=config.platform.admin_tokens,
-            webhooks={name: one for name, one in config.sources.items() if isinstance(one, WebhookSource)},
+            webhooks=webhooks,
         )
 
     def limits_of(self, source: str | None) -> Limits:

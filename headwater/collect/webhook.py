@@ -15,7 +15,7 @@ import msgspec
 
 from headwater.collect.judge import KEPT_BYTES, Accepted, events
 from headwater.collect.request import Answer, RefusedError, Request
-from headwater.collect.webhooks import Unreadable
+from headwater.collect.webhooks import Call, Unreadable
 from headwater.collect.webhooks.registry import TYPES
 from headwater.event import NOT_JSON, stable_id
 
@@ -44,7 +44,10 @@ async def answer(collector: Collector, request: Request, name: str) -> Answer:
     collector.require_rate(name)
     body = await collector.body(request, name)
     headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in request.headers.items()}
-    if not translator.verify(source.secret, headers, request.query, body, request.received_at):
+    url = source.url or request.url
+    if not translator.verify(
+        source.secret, Call(headers, body, request.received_at, request.query, request.method, url)
+    ):
         raise RefusedError(401, "bad_signature", "The signature or token of this call is missing or wrong.")
     content = _content(request, headers.get("content-type", ""), body)
     origin = collector.origin(request, name)

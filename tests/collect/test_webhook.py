@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from headwater.collect.app import Collector
 from headwater.collect.limits import Bucket
 from headwater.collect.rules import Rules
-from headwater.collect.webhooks import Unreadable, registry
+from headwater.collect.webhooks import Call, Unreadable, registry
 from headwater.configuration import WebhookSource
 from headwater.storage.log import LogReader, LogWriter, Record
 
@@ -24,10 +23,8 @@ from headwater.storage.log import LogReader, LogWriter, Record
 class Tool:
     """Sends `{"items": [{"id", "who"}]}` with its secret in a header."""
 
-    def verify(
-        self, secret: str, headers: Mapping[str, str], query: Mapping[str, str], body: bytes, now: datetime
-    ) -> bool:
-        return hmac.compare_digest(secret, headers.get("x-tool", ""))
+    def verify(self, secret: str, call: Call) -> bool:
+        return hmac.compare_digest(secret, call.headers.get("x-tool", ""))
 
     def translate(self, body: bytes) -> Sequence[dict[str, Any] | Unreadable]:
         found: list[dict[str, Any] | Unreadable] = []

@@ -6,13 +6,13 @@ For CRMs whose calls are put together in a workflow (most are): `{"events": [{"i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from headwater.collect.webhooks import Unreadable
+from headwater.collect.webhooks import Call, Unreadable
 from headwater.collect.webhooks.common import person, track
 from headwater.collect.webhooks.stripe import Stripe
 
@@ -30,12 +30,10 @@ _KEPT = (
 class Crm:
     """What the sales team does where no SDK is: calls, meetings, deals."""
 
-    def verify(
-        self, secret: str, headers: Mapping[str, str], query: Mapping[str, str], body: bytes, now: datetime
-    ) -> bool:
+    def verify(self, secret: str, call: Call) -> bool:
         """As Stripe signs, under another header's name."""
-        signed = {"stripe-signature": headers.get("x-signature", "")}
-        return Stripe().verify(secret, signed, query, body, now)
+        signed = {"stripe-signature": call.headers.get("x-signature", "")}
+        return Stripe().verify(secret, replace(call, headers=signed))
 
     def translate(self, body: bytes) -> Sequence[dict[str, Any] | Unreadable]:
         """An event for each change that is one of `EVENTS`."""

@@ -6,13 +6,12 @@ Signature: `X-CIO-Signature`, hex HMAC-SHA256 of `v0:<X-CIO-Timestamp>:<body>` w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from headwater.collect.webhooks import Unreadable
+from headwater.collect.webhooks import Call, Unreadable
 from headwater.collect.webhooks.common import hmac_hex, is_recent, is_same, person, track, unix
 from headwater.event import identifier
 
@@ -31,14 +30,12 @@ EVENTS = {
 class CustomerIo:
     """What happened to e-mails."""
 
-    def verify(
-        self, secret: str, headers: Mapping[str, str], query: Mapping[str, str], body: bytes, now: datetime
-    ) -> bool:
+    def verify(self, secret: str, call: Call) -> bool:
         """The HMAC of a call at most five minutes old."""
-        stamp = headers.get("x-cio-timestamp", "")
-        if not secret or not is_recent(stamp, now):
+        stamp = call.headers.get("x-cio-timestamp", "")
+        if not secret or not is_recent(stamp, call.at):
             return False
-        return is_same(hmac_hex(secret, f"v0:{stamp}:", body), headers.get("x-cio-signature", ""))
+        return is_same(hmac_hex(secret, f"v0:{stamp}:", call.body), call.headers.get("x-cio-signature", ""))
 
     def translate(self, body: bytes) -> Sequence[dict[str, Any] | Unreadable]:
         """The event, where its metric is one of `EVENTS`."""

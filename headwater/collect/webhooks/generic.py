@@ -10,13 +10,12 @@ can tell from a person's by its prefix `webhook_`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from headwater.collect.webhooks import Unreadable
+from headwater.collect.webhooks import Call, Unreadable
 from headwater.collect.webhooks.common import is_same, person, track
 from headwater.event import identifier
 
@@ -24,15 +23,14 @@ from headwater.event import identifier
 class Generic:
     """Any JSON; the route makes JSON of a form and of a GET's query."""
 
-    def verify(
-        self, secret: str, headers: Mapping[str, str], query: Mapping[str, str], body: bytes, now: datetime
-    ) -> bool:
+    def verify(self, secret: str, call: Call) -> bool:
         """The secret as a token; without a secret anybody may call."""
         if not secret:
             return True
-        bearer = headers.get("authorization", "")
-        given = bearer[7:] if bearer[:7].lower() == "bearer " else headers.get("x-webhook-token") or query.get("token")
-        return is_same(secret, given or "")
+        bearer = call.headers.get("authorization", "")
+        if bearer[:7].lower() == "bearer ":
+            return is_same(secret, bearer[7:])
+        return is_same(secret, call.headers.get("x-webhook-token") or call.query.get("token") or "")
 
     def translate(self, body: bytes) -> Sequence[dict[str, Any] | Unreadable]:
         """One event."""

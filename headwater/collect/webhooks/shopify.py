@@ -11,12 +11,11 @@ Shopify's customer id is Shopify's own, so it is a property; the company's user 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from headwater.collect.webhooks import Unreadable
+from headwater.collect.webhooks import Call, Unreadable
 from headwater.collect.webhooks.common import hmac_base64, is_same, person, track
 from headwater.event import identifier
 
@@ -24,11 +23,9 @@ from headwater.event import identifier
 class Shopify:
     """Orders created and cancelled, refunds."""
 
-    def verify(
-        self, secret: str, headers: Mapping[str, str], query: Mapping[str, str], body: bytes, now: datetime
-    ) -> bool:
+    def verify(self, secret: str, call: Call) -> bool:
         """The HMAC of the body."""
-        return bool(secret) and is_same(hmac_base64(secret, body), headers.get("x-shopify-hmac-sha256", ""))
+        return bool(secret) and is_same(hmac_base64(secret, call.body), call.headers.get("x-shopify-hmac-sha256", ""))
 
     def translate(self, body: bytes) -> Sequence[dict[str, Any] | Unreadable]:
         """`Order Completed`, `Order Cancelled` or `Order Refunded`."""

@@ -7,12 +7,11 @@ documentation, «Verify webhook signatures»). Amounts are in the currency's sma
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from headwater.collect.webhooks import Unreadable
+from headwater.collect.webhooks import Call, Unreadable
 from headwater.collect.webhooks.common import hmac_hex, is_recent, is_same, person, track, unix
 
 EVENTS = {
@@ -34,15 +33,13 @@ ZERO_DECIMAL = frozenset(
 class Stripe:
     """Invoices, subscriptions, refunds."""
 
-    def verify(
-        self, secret: str, headers: Mapping[str, str], query: Mapping[str, str], body: bytes, now: datetime
-    ) -> bool:
+    def verify(self, secret: str, call: Call) -> bool:
         """Any of the `v1` signatures, of a call at most five minutes old."""
-        parts = [part.strip().partition("=") for part in headers.get("stripe-signature", "").split(",")]
+        parts = [part.strip().partition("=") for part in call.headers.get("stripe-signature", "").split(",")]
         stamp = next((value for name, _, value in parts if name == "t"), "")
-        if not secret or not is_recent(stamp, now):
+        if not secret or not is_recent(stamp, call.at):
             return False
-        expected = hmac_hex(secret, f"{stamp}.", body)
+        expected = hmac_hex(secret, f"{stamp}.", call.body)
         return any(is_same(expected, value) for name, _, value in parts if name == "v1")
 
     def translate(self, body: bytes) -> Sequence[dict[str, Any] | Unreadable]:

@@ -8,13 +8,12 @@ the call together, and the event joins the customer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from headwater.collect.webhooks import Unreadable
+from headwater.collect.webhooks import Call, Unreadable
 from headwater.collect.webhooks.common import TOLERANCE, hmac_base64, is_same, person, track
 from headwater.event import moment
 
@@ -28,15 +27,13 @@ EVENTS = {
 class Zendesk:
     """Tickets opened, rated, solved."""
 
-    def verify(
-        self, secret: str, headers: Mapping[str, str], query: Mapping[str, str], body: bytes, now: datetime
-    ) -> bool:
+    def verify(self, secret: str, call: Call) -> bool:
         """The HMAC of a call at most five minutes old."""
-        stamp = headers.get("x-zendesk-webhook-signature-timestamp", "")
+        stamp = call.headers.get("x-zendesk-webhook-signature-timestamp", "")
         at = moment(stamp)
-        if not secret or at is None or abs(now - at) > TOLERANCE:
+        if not secret or at is None or abs(call.at - at) > TOLERANCE:
             return False
-        return is_same(hmac_base64(secret, stamp, body), headers.get("x-zendesk-webhook-signature", ""))
+        return is_same(hmac_base64(secret, stamp, call.body), call.headers.get("x-zendesk-webhook-signature", ""))
 
     def translate(self, body: bytes) -> Sequence[dict[str, Any] | Unreadable]:
         """The event, where its type is one of `EVENTS`."""
