@@ -39,7 +39,7 @@ COLUMNS = {
 }
 Status = Literal["planned_and_seen", "planned_never_seen", "seen_unplanned"]
 # why a destination's own settings keep an event from it, and what kept it from all of them (told by the event's row)
-_BY_SETTINGS = {"routes", "sources", "types", "events", "off"}
+_BY_SETTINGS = {"routes", "sources", "types", "events", "start", "off"}
 _BY_PLAN = {"plan", "quarantined"}
 # types whose events one planned entry without a name covers
 _NAMELESS = ("identify", "group", "alias")

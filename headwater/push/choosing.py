@@ -23,7 +23,7 @@ from headwater.policy.privacy import Redactor
 from headwater.policy.transform import Result, Transformer
 from headwater.push.carrying import NOT_DELIVERABLE
 from headwater.push.destinations.base import Outcome, Streamed, StreamEvent
-from headwater.push.filters import OFF, PLAN, QUARANTINED, Counted, Filter, Selected
+from headwater.push.filters import PLAN, QUARANTINED, Counted, Filter, Selected
 from headwater.settings import Settings
 from headwater.storage.deliveries import DeadLetter, Delivered
 from headwater.storage.deliveries.rows import Status
@@ -128,10 +128,10 @@ class Chooser:
         self._pipeline.close()
         self._transformer.close()
 
-    def choose(self, selected: Sequence[Selected], known: Known, is_on: bool) -> list[Item]:
-        """What becomes of records, in their order; those of `known` were here before."""
+    def choose(self, selected: Sequence[Selected], known: Known, withheld: str) -> list[Item]:
+        """What becomes of records, in their order; those of `known` were here before. `withheld`: as for `Filter`."""
         taken = self._pipeline.run([chosen.record for chosen in selected])
-        items = [self._item(chosen, one, is_on) for chosen, one in zip(selected, taken, strict=True)]
+        items = [self._item(chosen, one, withheld) for chosen, one in zip(selected, taken, strict=True)]
         fresh = [item for item in items if item.counted is None and item.status is None]
         seen = known([(item.source, item.message_id) for item in fresh])
         for item in fresh:
@@ -179,7 +179,7 @@ class Chooser:
         except Exception as error:  # noqa: BLE001 - whatever a payload does to a class harms this event only
             item.decide("rejected", NOT_DELIVERABLE, f"{type(error).__name__}: {error}")
 
-    def _item(self, chosen: Selected, taken: Taken, is_on: bool) -> Item:
+    def _item(self, chosen: Selected, taken: Taken, withheld: str) -> Item:
         record, event = chosen.record, taken.event
         item = _item_of(event, record.message_id) if event else Item(
             record.envelope.source, record.message_id, record.envelope.type or "", None,
@@ -196,8 +196,8 @@ class Chooser:
         else:
             is_judged = item.source not in self.filter.transformed
             reason = "" if is_judged else self.filter.reason(item.source, event.route, item.type, item.name)
-            if reason or not is_on:
-                item.count(reason or OFF)
+            if reason or withheld:
+                item.count(reason or withheld)
         return item
 
 

@@ -4,7 +4,7 @@ Belongs here: `stream:` filters and what the plan said, for records that are the
 what is decided event by event with a row each (`choosing`).
 
 Reasons: `quarantined` (the collector or a source's transformation put it there), `plan` (dropped), `off` (switched
-off), and the key of `stream:` that keeps it away: `routes`, `sources`, `types`, `events`.
+off), and the key of `stream:` that keeps it away: `routes`, `sources`, `types`, `events`, `start` (it came before).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from headwater.storage.log import Envelope, Record
 Counted = tuple[str, date, str, str, str]
 """(source, received date, type, event, reason), as `Deliveries.commit` counts them."""
 
-QUARANTINED, PLAN, OFF = "quarantined", "plan", "off"
+QUARANTINED, PLAN, OFF, START = "quarantined", "plan", "off", "start"
 
 
 class _Peek(msgspec.Struct):
@@ -59,8 +59,9 @@ class Filter:
         self.reason = Selection(stream).reason
         self.transformed = frozenset(transformed)
 
-    def select(self, records: Sequence[Record], is_on: bool) -> tuple[list[Selected], Counter[Counted]]:
-        """The records that go on, and what was counted behind the last of them."""
+    def select(self, records: Sequence[Record], withheld: str) -> tuple[list[Selected], Counter[Counted]]:
+        """The records that go on, and what was counted behind the last of them. `withheld` is why none goes on that
+        the settings let through (`OFF`, `START`); empty: they do."""
         found: list[Selected] = []
         passed: Counter[Counted] = Counter()
         for record in records:
@@ -74,7 +75,7 @@ class Filter:
                 elif envelope.verdict == "drop":
                     reason = PLAN
                 else:
-                    reason = self.reason(envelope.source, envelope.route, kind, event) or ("" if is_on else OFF)
+                    reason = self.reason(envelope.source, envelope.route, kind, event) or withheld
             if reason:
                 passed[envelope.source, received, kind, event, reason] += 1
             else:

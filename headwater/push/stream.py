@@ -27,7 +27,7 @@ from headwater.push.carrying import TIMEOUT, Batch, open_carrier
 from headwater.push.choosing import Chooser, Item
 from headwater.push.destinations import open_destination
 from headwater.push.destinations.base import Direct, EventDestination, Outcome
-from headwater.push.filters import OFF, Counted, Selected
+from headwater.push.filters import OFF, START, Counted, Selected
 from headwater.push.progress import Progress, exclusive, folder, load_progress, save_progress
 from headwater.push.times import utc_now
 from headwater.settings import Settings
@@ -63,6 +63,7 @@ class _Stretch:
     tail: Counter[Counted]
     end: Position
     count: int
+    is_early: bool
     chosen: int = 0
     items: list[Item] = field(default_factory=list)
     committed: int = 0
@@ -119,6 +120,7 @@ class Delivery:
         self.reader = LogReader(settings.log_dir, destination_reader(name))
         # a home from before there were delivery stores has its place in the reader's file
         self.reader.position = self.store.position() or self.reader.committed
+        self.start = self._start(stream.start == "now")
         self.progress = load_progress(settings, name)
         self._stretch: _Stretch | None = None
         self._ripe_at: datetime | None = None
@@ -144,8 +146,12 @@ class Delivery:
                 self.reader.position = before
                 return 0
             self._ripe_at = None
-            selected, tail = self.chooser.filter.select(records, is_on)
-            self._stretch = _Stretch(selected, tail, self.reader.position, len(records))
+            is_early = self._is_early(records[0].end)
+            if is_early and not self._is_early(records[-1].end):  # the start is among them
+                records = [record for record in records if self._is_early(record.end)]
+                self.reader.position = self.start
+            selected, tail = self.chooser.filter.select(records, self._withheld(is_early))
+            self._stretch = _Stretch(selected, tail, self.reader.position, len(records), is_early)
         elif not is_on:
             self._let_pass(self._stretch)
         stretch = self._stretch
@@ -173,7 +179,9 @@ class Delivery:
         if not piece:
             return False
         since = self.now() - self.duplicates
-        stretch.items = self.chooser.choose(piece, lambda keys: self.store.known(keys, since), self._switch())
+        stretch.items = self.chooser.choose(
+            piece, lambda keys: self.store.known(keys, since), self._withheld(stretch.is_early)
+        )
         stretch.chosen += len(piece)
         stretch.committed, stretch.batch = 0, None
         return True
@@ -258,6 +266,25 @@ class Delivery:
             if item.event is not None and item.status is None:
                 item.count(OFF)
         stretch.batch = None
+
+    def _start(self, wants_now: bool) -> Position:
+        """Where the log ended when a destination with `start: now` was first opened; for others its beginning."""
+        is_new = self.reader.position == Position()
+        if is_new and wants_now and self.store.start() is None:
+            self.reader.seek_end()
+            self.store.begin(self.reader.position)
+            self.reader.position = Position()
+        return self.store.start() or Position()
+
+    def _is_early(self, end: int) -> bool:
+        return Position(self.reader.position.segment, end) <= self.start
+
+    def _withheld(self, is_early: bool) -> str:
+        """Why nothing is delivered now. What came before the start is read and counted like all that is kept away, so
+        that every record of the log has its outcome here."""
+        if is_early:
+            return START
+        return "" if self._switch() else OFF
 
     def _switch(self) -> bool:
         if self._clock() - self._looked_at >= _SWITCH_SECONDS:

@@ -96,6 +96,7 @@ def test_events_that_the_plan_kept_aside_were_seen(con):
         (Stream(), [("filtered", 3, "consent"), ("filtered", 9, "routes")], ("filtered", 0, 0, 3, ["consent"])),
         (Stream(), [("rejected", 1, "refused")], ("filtered", 0, 1, 0, ["refused"])),
         (Stream(), [("filtered", 9, "off")], ("withheld", 0, 0, 0, [])),
+        (Stream(start="now"), [("filtered", 9, "start")], ("withheld", 0, 0, 0, [])),
         (Stream(), [("filtered", 9, "plan"), ("filtered", 1, "quarantined")], ("nothing yet", 0, 0, 0, [])),
         (Stream(), [], ("nothing yet", 0, 0, 0, [])),
         (Stream(events=["Order Lost"]), [], ("withheld", 0, 0, 0, [])),

@@ -17,6 +17,8 @@ class Stream(Struct, forbid_unknown_fields=True):
     Attributes:
         types, events, sources: only these; `events` limits tracks by name and leaves other types alone.
         routes: `live` events, imported history, or both.
+        start: where a destination that is new begins: with the `oldest` event that the log still holds, or with what
+            comes from `now` on. Decided when it is first seen; an edit of it later changes nothing.
         batch_size: fewer in one request than the class allows.
         give_up_after_hours: how long one request is tried before its events go to the dead letters.
     """
@@ -25,6 +27,7 @@ class Stream(Struct, forbid_unknown_fields=True):
     events: list[str] = []
     sources: list[str] = []
     routes: list[Literal["live", "import"]] = field(default_factory=lambda: ["live"])
+    start: Literal["oldest", "now"] = "oldest"
     batch_size: int | None = None
     give_up_after_hours: float = 72
 

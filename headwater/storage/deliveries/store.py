@@ -24,6 +24,9 @@ _TABLES = """
 create table if not exists place (
   one integer primary key check (one = 1), segment text not null, offset integer not null
 );
+create table if not exists start (
+  one integer primary key check (one = 1), segment text not null, offset integer not null
+);
 create table if not exists deliveries (
   seq integer primary key autoincrement, source text not null, message_id text not null, type text not null,
   event text, received_at text not null, status text not null, at text not null, reason text not null,
@@ -91,6 +94,17 @@ class Deliveries:
         """The place in the log behind which everything has its outcome here; None before the first commit."""
         row = self._con.execute("select segment, offset from place").fetchone()
         return Position(*row) if row else None
+
+    def start(self) -> Position | None:
+        """The place behind which deliveries begin, where the destination does not take what was there before it."""
+        row = self._con.execute("select segment, offset from start").fetchone()
+        return Position(*row) if row else None
+
+    def begin(self, position: Position) -> None:
+        """Store where deliveries begin, durably; the first stands."""
+        with self._transaction():
+            values = (position.segment, position.offset)
+            self._con.execute("insert into start values (1, ?, ?) on conflict do nothing", values)
 
     def commit(
         self,
