@@ -86,7 +86,12 @@ def services(settings: Settings) -> list[Service]:
             "/server_info",
             "HEADWATER_DAGSTER_PORT",
         ),
-        # The daemon loads the code anew every minute; each time Dagster warns that the code server before has ended.
+        # Every 60 s the daemon starts a new code server on purpose (RELOAD_WORKSPACE_INTERVAL in dagster/_daemon/
+        # controller.py, no setting of ours): so sensors and schedules follow edits of config/ and code by themselves.
+        # The one before gets no more heartbeats and ends itself after 20 s with the warning «No heartbeat received»,
+        # which is no fault; hence the level. It costs 5-8 CPU seconds a minute, and a sensor must answer within those
+        # 80 s (dagster-io/dagster issue 32677; the default sensor timeout is 60 s). One server for both, by
+        # `dagster code-server start`, would save that and follow no edit until somebody asks for a reload.
         Service("dagster-daemon", ("dagster-daemon", "run", "-w", workspace, "--code-server-log-level", "error")),
     ]
 
