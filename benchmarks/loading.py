@@ -33,6 +33,7 @@ EVENTS = 1_000_000
 EVENTS_PER_OBJECT = 50_000
 SAMPLE = 50_000
 DUPLICATES = 0.01
+_WIDE_EVENTS, _WIDE_KEYS = 5_000, 1_000
 TRACKS = (
     *("Product Viewed", "Product Viewed", "Product Viewed", "Products Searched", "Product Added", "Cart Viewed"),
     *("Checkout Started", "Order Completed", "Email Opened"),
@@ -40,8 +41,8 @@ TRACKS = (
 _encode = msgspec.json.Encoder().encode
 
 
-def make_lake(home: Path, events: int) -> None:
-    """Put so many events into the home's lake, in objects as the lander writes them."""
+def make_lake(home: Path, events: int, keys: int = 0) -> None:
+    """Put so many events into the home's lake, in objects as the lander writes them; with so many `keys` more each."""
     lake = open_lake(load_settings(home, lake_url=str(home / "lake")))
     dice = random.Random(7)
     begun = datetime(2026, 1, 1)
@@ -49,6 +50,7 @@ def make_lake(home: Path, events: int) -> None:
         file = EventsFile()
         for index in range(start, min(start + EVENTS_PER_OBJECT, events)):
             event = _event(dice, index, begun + timedelta(seconds=index))
+            event.payload.setdefault("properties", {}).update({f"key_{n}": n + index for n in range(keys)})
             file.add(event, _encode(event.payload), index - start, None, None, None, event.payload["context"]["ip"])
         day = (begun + timedelta(seconds=start)).date()
         lake.put(f"events/received_date={day}/{number:012d}-0000000000001.parquet", file.finish())
@@ -118,9 +120,23 @@ def measures(events: int = EVENTS) -> list[dict[str, Any]]:
             row("load_event_tables", "events/s", "higher", events / tables, None, "raw.events → tables"),
             row("load_peak_memory", "MB", "lower", peak / 1e6, None, "resident, of the loading process"),
         ]
+        found += _wide()
         if os.environ.get("PEERS"):
             found.append(_beside_dlt(home, events / (raw + tables)))
     return found
+
+
+def _wide() -> list[dict[str, Any]]:
+    """Events of a thousand keys: as many values as half a million usual ones have."""
+    with tempfile.TemporaryDirectory(prefix="hw-loading-") as folder:
+        make_lake(Path(folder), _WIDE_EVENTS, _WIDE_KEYS)
+        raw, tables, peak, _ = _in_process(Path(folder))
+    note = f"{_WIDE_EVENTS:,} events of {_WIDE_KEYS:,} keys in {raw + tables:.0f} s"
+    rate = _WIDE_EVENTS * _WIDE_KEYS / (raw + tables)
+    return [
+        row("load_wide_values", "values/s", "higher", rate, None, note),
+        row("load_wide_peak_memory", "MB", "lower", peak / 1e6, None, "the same; DuckDB holds 1 MB a column"),
+    ]
 
 
 def _in_process(home: Path) -> tuple[float, float, float, str]:

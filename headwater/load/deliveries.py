@@ -1,13 +1,15 @@
 """What arrived and what became of it at each destination, from the lake into `raw`.
 
-Belongs here: `raw.deliveries`, `raw.delivery_counts`, `raw.delivery_places`, `raw.destination_counts` and
-`raw.arrivals`, which counts every event of the log by what the lander made of it. Does not belong here: comparing
-them: `marts.reconciliation` does.
+Belongs here: `raw.deliveries`, `raw.delivery_counts`, `raw.delivery_places`, `raw.destination_counts`,
+`raw.destination_reports`, `raw.destinations` (which the config has now) and `raw.arrivals`, which counts every event of
+the log by what the lander made of it. Does not belong here: comparing them: `marts.reconciliation` does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 import msgspec
@@ -17,7 +19,7 @@ from headwater.load import ledger
 from headwater.storage.lake import Lake
 from headwater.storage.warehouse import transaction
 
-PLACE = "headwater.place"
+PLACE, READ_AT = "headwater.place", "headwater.read_at"
 ARRIVED = {"events/": "accepted", "quarantine/events/": "quarantined", "dropped/events/": "dropped"}
 _NAME = "case when type = 'track' then coalesce(event, '') else '' end"
 
@@ -30,13 +32,29 @@ class DeliveriesLoaded:
     arrivals: int
 
 
-def load_deliveries(con: DuckDBPyConnection, lake: Lake) -> DeliveriesLoaded:
-    """Load everything of the lake that tells of deliveries and is not loaded yet.
+@dataclass(frozen=True)
+class StreamingDestination:
+    """A streaming destination of the config; without `knows_repeats` its tool counts an event that comes twice twice."""
+
+    name: str
+    type: str
+    knows_repeats: bool
+
+
+def load_deliveries(
+    con: DuckDBPyConnection, lake: Lake, destinations: Sequence[StreamingDestination]
+) -> DeliveriesLoaded:
+    """Load everything of the lake that tells of deliveries and is not loaded yet; note the `destinations` of now.
 
     Raises:
         DataError: an object cannot be read; those before it are loaded.
     """
     lake.configure(con)
+    with transaction(con):
+        con.execute("delete from raw.destinations")
+        for one in destinations:
+            values = [one.name, one.type, one.knows_repeats]
+            con.execute("insert into raw.destinations (destination, type, knows_repeats) values (?, ?, ?)", values)
     arrivals = sum(_load_arrivals(con, lake, prefix, status) for prefix, status in ARRIVED.items())
     rows = _append(con, lake, "deliveries/", "raw.deliveries")
     _renew(con, lake, "delivery_counts/", "raw.delivery_counts")
@@ -98,14 +116,26 @@ def _renew(con: DuckDBPyConnection, lake: Lake, prefix: str, target: str) -> Non
             with transaction(con):
                 con.execute(f"delete from {target} where destination = ?", [destination])
                 con.execute(f"insert into {target} by name from read_parquet(?)", [lake.uri(keys[-1])])
-                told = ledger.metadata(con, lake, keys[-1:], PLACE).get(keys[-1])
-                if told:
-                    place = msgspec.json.decode(told)
-                    con.execute("delete from raw.delivery_places where destination = ?", [destination])
-                    con.execute(
-                        "insert into raw.delivery_places (destination, segment, is_whole) values (?, ?, ?)",
-                        [destination, place["segment"], place["is_whole"]],
-                    )
+                _renew_told(con, lake, destination, keys[-1])
                 ledger.record(con, target, [(key, 0) for key in keys])
         except duckdb.Error as error:
             raise ledger.failure(f"{keys[-1]} cannot be loaded", error) from error
+
+
+def _renew_told(con: DuckDBPyConnection, lake: Lake, destination: str, key: str) -> None:
+    """What an object says of itself: how far the destination is in the log, or when its tool's report was read."""
+    place = ledger.metadata(con, lake, [key], PLACE).get(key)
+    if place:
+        told = msgspec.json.decode(place)
+        con.execute("delete from raw.delivery_places where destination = ?", [destination])
+        con.execute(
+            "insert into raw.delivery_places (destination, segment, is_whole) values (?, ?, ?)",
+            [destination, told["segment"], told["is_whole"]],
+        )
+    read_at = ledger.metadata(con, lake, [key], READ_AT).get(key)
+    if read_at:
+        con.execute("delete from raw.destination_reports where destination = ?", [destination])
+        con.execute(
+            "insert into raw.destination_reports (destination, read_at) values (?, ?)",
+            [destination, datetime.fromisoformat(read_at)],
+        )

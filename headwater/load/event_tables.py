@@ -37,6 +37,7 @@ from headwater.load.event_shape.evolution import cast, evolve, fits, kinds_of_va
 from headwater.load.event_shape.names import BASE_TABLES, table_name
 from headwater.load.event_shape.rules import CLOUD, DEEPEST, Rules, kept_whole
 from headwater.load.event_shape.shapes import Path, Shape, from_metadata, from_structure, merge, pointer
+from headwater.load.event_shape.users import renew_users
 from headwater.storage.lake import Lake
 from headwater.storage.warehouse.schema import columns_by_table, create_table, quoted, quoted_column
 
@@ -168,6 +169,7 @@ class _Group:
         self.only = only
         self.done = EventTablesLoaded()
         self.touched: set[str] = set()
+        self.widest = 0
 
     def load(self, keys: list[str]) -> tuple[EventTablesLoaded, set[str]]:
         self.con.execute(
@@ -215,6 +217,8 @@ class _Group:
     def _load_table(self, kind: str, table: str, events: list[str], shape: Shape) -> None:
         whole = self.rules.json_paths_of(kind)
         planned = plan(kind, kept_whole(shape, whole, self.rules.has_cloud()), self.tables.get(table, {}))
+        self.widest = max(self.widest, len(planned.columns), len(self.tables.get(table, {})))
+        ledger.make_room(self.con, self.widest)
         paths = list(dict.fromkeys([p for c in planned.columns for p in c.paths] + [d.path for d in planned.discards]))
         parents = {path[:depth] for path in paths for depth in range(1, len(path))}
         text = self._extract(kind, events, paths, [path for path in paths if path in parents or path in whole], whole)
@@ -243,7 +247,8 @@ class _Group:
                 reason = f"another key is called the same: {pointer(path)}"
                 self._keep(table, column.name, text[path], f"{text[path]} <> {before}", reason)
         if kind == "identify":
-            self._renew_users()
+            renew_users(self.con, self.tables)
+            self.touched.add("events.users")
 
     def _may_have(self, table: str) -> bool:
         return table in self.tables or len(self.tables) - len(BASE_TABLES) < MAX_EVENT_TABLES
@@ -342,46 +347,6 @@ class _Group:
             {"table": table.removeprefix("events."), "column": column, "reason": reason, "now": self.now},
         ).fetchone()
         self.done = replace(self.done, discards=self.done.discards + (kept[0] if kept else 0))
-
-    def _renew_users(self) -> None:
-        """One row per user_id of this group: of each column the latest value, over all its identifies."""
-        source, target = self.tables["events.identifies"], self.tables["events.users"]
-        wanted = {
-            name: kind for name, kind in source.items() if name not in ("id", "anonymous_id", "user_id", FULL_EVENT)
-        }
-        evolve(self.con, "events.users", target, wanted)
-        latest = {
-            quoted_column(name): f"max_by({cast_column(name, kind, target[name])}, position)"
-            for name, kind in wanted.items()
-        }
-        self.con.execute(
-            "create or replace temp table _users as select distinct user_id from _rows where user_id <> ''"
-        )
-        self.con.execute("delete from events.users where id in (select user_id from _users)")
-        self.con.execute(
-            f"""
-            insert into events.users (id, {", ".join(latest)})
-            with positioned as (
-                select *, row_number() over (
-                    partition by user_id order by timestamp nulls first, received_at nulls first, id
-                ) as position
-                from events.identifies semi join _users using (user_id)
-            )
-            select user_id, {", ".join(latest.values())} from positioned group by user_id
-            """
-        )
-        self.con.execute("drop table _users")
-        self.touched.add("events.users")
-
-
-def cast_column(name: str, kind: str, target: str) -> str:
-    """SQL: a column of one type for a column of another, which `evolve` made wide enough."""
-    column = quoted_column(name)
-    if kind == target:
-        return column
-    if kind == "TIMESTAMP" and target == "VARCHAR":
-        return f"replace({column}::varchar, ' ', 'T') || 'Z'"
-    return f"{column}::{target}"
 
 
 def _coalesced(column: Column, text: dict[Path, str]) -> str:

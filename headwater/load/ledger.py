@@ -25,6 +25,7 @@ T = TypeVar("T")
 GROUP_ROWS = 200_000
 GROUP_BYTES = 192 << 20
 MEMORY_LIMIT = "384MB"  # DuckDB keeps what it has read until its limit: a lower one costs no time here
+_NARROW = 200  # columns that this is enough for
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,16 @@ def groups(measured: Iterable[Measured]) -> Iterator[list[Measured]]:
 def one_group(con: DuckDBPyConnection, work: Callable[[], T]) -> T:
     """Do `work` in a transaction of its own and in little memory, so that ten times the events take no more of it.
 
-    Where that is too little (events of a thousand keys) it is rolled back and done again with the warehouse's limit.
+    Where that is too little it is rolled back and done again with the warehouse's limit.
     """
     try:
         con.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+        before = _limit(con)
         with transaction(con):
-            return work()
+            done = work()
+        if _limit(con) != before:
+            con.execute("checkpoint")  # here is room for it, elsewhere perhaps not
+        return done
     except (duckdb.OutOfMemoryException, UnavailableError) as error:
         if not isinstance(error.__cause__ or error, duckdb.OutOfMemoryException):
             raise
@@ -95,6 +100,16 @@ def one_group(con: DuckDBPyConnection, work: Callable[[], T]) -> T:
             return work()
     finally:
         con.execute(f"set memory_limit = '{connection.MEMORY_LIMIT}'")
+
+
+def make_room(con: DuckDBPyConnection, columns: int) -> None:
+    """Inside the work of `one_group`: a table of so many columns is about to be written."""
+    if columns > _NARROW:
+        con.execute(f"set memory_limit = '{384 + columns * 3 // 2}MB'")
+
+
+def _limit(con: DuckDBPyConnection) -> str:
+    return str(con.execute("select current_setting('memory_limit')").fetchall()[0][0])
 
 
 def measure(con: DuckDBPyConnection, lake: Lake, keys: list[str]) -> list[Measured]:

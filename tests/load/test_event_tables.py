@@ -178,6 +178,7 @@ def test_values_beyond_the_column_limit_are_recorded(con, lake: Lake, monkeypatc
     ]
 
 
+@pytest.mark.slow
 def test_the_column_limit_holds_over_many_loads(con, lake: Lake, monkeypatch) -> None:
     monkeypatch.setattr(columns, "MAX_COLUMNS", 20)
     for number in range(6):

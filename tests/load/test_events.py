@@ -135,6 +135,7 @@ def test_what_is_met_again_in_another_object_is_kept_once(con, lake: Lake, tmp_p
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_events_and_their_tables_are_loaded_from_s3(con, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with s3_server(tmp_path) as endpoint:
         for name, value in {"AWS_ENDPOINT_URL": endpoint, **KEYS}.items():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -20,6 +21,7 @@ from headwater.storage.warehouse.schema import quoted, quoted_column
 ISO = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([zZ]|[+-]\d{2}(:?\d{2})?)?)?"
 _ISO = re.compile(ISO)
 _EXACT_IN_DOUBLE = 2**53
+_AT_A_TIME = 300
 
 
 def narrowest(kinds: set[str]) -> str:
@@ -135,7 +137,10 @@ def that_fit(con: DuckDBPyConnection, rows: str, checks: list[tuple[str, str, st
     return [(name, kind) for (name, _, kind), verdict in zip(checks, verdicts, strict=True) if verdict]
 
 
-def _aggregate(con: DuckDBPyConnection, rows: str, expressions: list[str]) -> tuple:
-    if not expressions:
-        return ()
-    return con.execute(f"select {', '.join(expressions)} from {rows}").fetchone() or ()
+def _aggregate(con: DuckDBPyConnection, rows: str, expressions: list[str]) -> list[Any]:
+    """Some at a time: each costs a vector of text in memory."""
+    found: list[Any] = []
+    for start in range(0, len(expressions), _AT_A_TIME):
+        chosen = ", ".join(expressions[start : start + _AT_A_TIME])
+        found += con.execute(f"select {chosen} from {rows}").fetchall()[0]
+    return found
