@@ -1,8 +1,15 @@
-"""What holds for the whole suite: the order in which the workers take the files."""
+"""What holds for the whole suite: the order in which the workers take the files, and how hypothesis looks."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as options
+
+# no deadline, no complaint about slowness: what holds must not depend on the machine
+options.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+options.register_profile("fast", options.get_profile("thorough"), max_examples=20)
+options.load_profile("thorough")  # `make check` says --hypothesis-profile fast
 
 LONG = ("tests/e2e/", "tests/truth/", "tests/entrance/", "tests/orchestration/", "tests/sdk/")
 """Folders whose files take minutes: first, so that no worker begins one when the other has nothing left to do."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 from headwater.settings import CHECKOUT
 
@@ -23,9 +23,27 @@ def module(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever in the file."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@dataclass(frozen=True)
+class Source:
+    """What a file says of itself: modules that it imports wherever in it, names of attributes, docstring, text."""
+
+    imports: frozenset[str]
+    attributes: frozenset[str]
+    docstring: str | None
+    text: str
+
+
+@cache
+def source(path: Path) -> Source:
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    nodes = list(ast.walk(tree))
+    attributes = frozenset(node.attr for node in nodes if isinstance(node, ast.Attribute))
+    return Source(frozenset(_imported(nodes)), attributes, ast.get_docstring(tree), text)
+
+
+def _imported(nodes: list[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -62,32 +80,35 @@ def allowed(here: str) -> set[str]:
     return {here}
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_imports_go_one_way(path):
-    here = room(module(path))
-    wrong = {name for name in imported(path) if name.split(".")[0] in OURS and room(name) not in allowed(here)}
+def test_imports_go_one_way():
+    wrong = {
+        (module(path), name)
+        for path in FILES
+        for name in source(path).imports
+        if name.split(".")[0] in OURS and room(name) not in allowed(room(module(path)))
+    }
     assert not wrong
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_only_orchestration_imports_dagster(path):
-    found = {name for name in imported(path) if name.split(".")[0].startswith("dagster")}
-    assert not found or room(module(path)) == "orchestration"
+def test_only_orchestration_imports_dagster():
+    importers = {
+        room(module(path))
+        for path in FILES
+        for name in source(path).imports
+        if name.split(".")[0].startswith("dagster")
+    }
+    assert importers == {"orchestration"}
 
 
 def test_only_settings_reads_the_environment():
-    readers = {
-        module(path)
-        for path in FILES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
-    }
+    readers = {module(path) for path in FILES if source(path).attributes & {"environ", "getenv"}}
     assert readers == {"headwater.settings"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_files_stay_small_and_say_what_belongs_in_them(path):
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= HARD_CAP
-    if text.strip():
-        assert ast.get_docstring(ast.parse(text)), f"{path} has no docstring"
+def test_files_stay_small():
+    lengths = {module(path): len(source(path).text.splitlines()) for path in FILES}
+    assert not {name: length for name, length in lengths.items() if length > HARD_CAP}
+
+
+def test_every_file_says_what_belongs_in_it():
+    assert not {module(path) for path in FILES if source(path).text.strip() and not source(path).docstring}

@@ -164,6 +164,7 @@ def test_a_broken_authorization_is_refused(shared_collector: CollectorProcess, h
     assert answer.status_code == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00", "soon"]
 )

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import httpx
+import pytest
 import segment.analytics
 
 from headwater.storage.log import segments
@@ -125,6 +126,7 @@ def test_a_disk_that_is_full_from_the_start_shows_in_health(new_collector: Colle
     assert "cannot be written" in health.json()["message"]
 
 
+@pytest.mark.slow
 def test_a_busy_port_is_one_clear_sentence(collector: CollectorProcess, tmp_path: Path) -> None:
     other = ["--home", str(tmp_path / "other"), "--config", str(collector.settings.config_dir)]
     port = str(collector.settings.collector_port)
@@ -134,6 +136,7 @@ def test_a_busy_port_is_one_clear_sentence(collector: CollectorProcess, tmp_path
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_home_that_cannot_be_made_is_one_clear_sentence(collector: CollectorProcess, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     other = ["--home", str(tmp_path / "file" / "home"), "--config", str(collector.settings.config_dir), "--port", "0"]
@@ -142,6 +145,7 @@ def test_a_home_that_cannot_be_made_is_one_clear_sentence(collector: CollectorPr
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_official_sdk_sends_and_its_events_arrive(collector: CollectorProcess) -> None:
     errors: list[object] = []
     client = segment.analytics.Client(

@@ -22,7 +22,10 @@ from headwater.collect.rules import Rules
 from headwater.configuration import Config, Cookie, EventSource, Identity, Limits, PlannedEvent, Platform
 from headwater.storage.log import LogReader, LogWriter, Record
 
-SLOW = options(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MORE = options(
+    max_examples=options.default.max_examples * 3 // 2,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 PLANNED = PlannedEvent(
     event="Order Completed",
     schema={"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
@@ -136,7 +139,7 @@ def check(items: list[bytes], goods: list[bytes], told: dict[str, Any], records:
     assert sum(told.get("reasons", {}).values()) == len(aside)
 
 
-@SLOW
+@MORE
 @given(st.lists(good | odd, max_size=8), st.lists(good, max_size=3), st.booleans(), st.randoms())
 def test_good_events_of_a_batch_pass_whatever_is_beside_them(
     app: Asked, items: list[bytes], goods: list[bytes], is_packed: bool, shuffled: Any
@@ -150,7 +153,7 @@ def test_good_events_of_a_batch_pass_whatever_is_beside_them(
     check(items, goods, told, records)
 
 
-@SLOW
+@MORE
 @given(st.lists(good | odd | st.binary(max_size=60), max_size=8), st.lists(good, max_size=3))
 def test_good_lines_pass_whatever_is_between_them(app: Asked, items: list[bytes], goods: list[bytes]) -> None:
     rows = [row.replace(b"\n", b"") for row in [*items, *goods]]
@@ -161,7 +164,7 @@ def test_good_lines_pass_whatever_is_between_them(app: Asked, items: list[bytes]
     check(rows, goods, told, records)
 
 
-@SLOW
+@MORE
 @given(good | odd | st.binary(max_size=200), st.sampled_from(["track", "identify", "page", "alias", "g"]))
 def test_a_single_body_is_accepted_or_kept_aside_and_told(app: Asked, body: bytes, name: str) -> None:
     status, told, records = app.post(f"/v1/{name}", body)
@@ -179,7 +182,7 @@ def test_a_single_body_is_accepted_or_kept_aside_and_told(app: Asked, body: byte
         assert records[0].envelope.route == "quarantine"
 
 
-@SLOW
+@MORE
 @given(
     st.sampled_from(["/v1/batch", "/v1/import", "/v1/track", "/beacon/v1/batch"]),
     st.lists(good, min_size=1, max_size=3),
@@ -203,7 +206,7 @@ def test_no_damage_at_all_makes_a_defect_or_silence(
         assert len(records) == told["accepted"] + told["quarantined"]
 
 
-@SLOW
+@MORE
 @given(st.binary(max_size=40), st.text(max_size=20))
 def test_no_header_or_query_makes_a_defect(app: Asked, noise: bytes, text: str) -> None:
     sent: list[dict[str, Any]] = []
@@ -231,7 +234,7 @@ def test_the_cookie_fills_in_for_any_event_without_an_id(app: Asked) -> None:
     app.app.rules = Rules(rules.write_keys, rules.limits, cookie=Cookie())
     try:
 
-        @SLOW
+        @MORE
         @given(st.dictionaries(st.text(max_size=4), anything, max_size=3), st.sampled_from(["", " ", "\n\t"]))
         def run(fields: dict[str, Any], blank: str) -> None:
             body = (blank + json.dumps(fields, allow_nan=True) + blank).encode("utf-8", "surrogatepass")

@@ -153,6 +153,7 @@ def test_backfill_is_remembered_with_each_row(running: CollectorProcess, tmp_pat
     assert [record.envelope.backfill for record in running.events()] == [True, True]
 
 
+@pytest.mark.slow
 def test_a_collector_that_dies_and_comes_back_gets_every_row(
     collector: CollectorProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,6 +96,7 @@ def start(collector: CollectorProcess) -> Iterator[Callable[[], subprocess.Popen
             process.wait()
 
 
+@pytest.mark.slow
 def test_topics_become_events_and_bad_messages_are_kept_aside_with_their_place(
     collector: CollectorProcess, brokers: str, start: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
@@ -132,6 +133,7 @@ def test_topics_become_events_and_bad_messages_are_kept_aside_with_their_place(
     ]
 
 
+@pytest.mark.slow
 def test_what_the_collector_did_not_take_is_read_again_and_is_there_once(
     collector: CollectorProcess, brokers: str, start: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
@@ -151,6 +153,7 @@ def test_what_the_collector_did_not_take_is_read_again_and_is_there_once(
     assert len({r.message_id for r in collector.events()}) == 20
 
 
+@pytest.mark.slow
 def test_a_message_that_no_request_can_hold_stops_nobody(
     collector: CollectorProcess, brokers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +183,7 @@ def test_a_request_is_halved_until_each_is_alone(events: int, rejected: int) -> 
     assert singles(Request([{}] * events, [{}] * rejected)) == events + rejected
 
 
+@pytest.mark.slow
 def test_a_wrong_write_key_and_a_kafka_that_is_away_are_told(collector: CollectorProcess, brokers: str) -> None:
     produce(brokers, track("Order Sent"))
     wrong = KafkaSource(bootstrap_servers=brokers, topics=["shop"], write_key="guessed")

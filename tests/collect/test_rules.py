@@ -82,6 +82,7 @@ def test_a_rate_that_did_not_change_is_not_forgiven_by_a_reload(settings: Settin
     assert list(Rules.from_config(config, before).buckets.values()) == [bucket]
 
 
+@pytest.mark.slow
 def test_a_running_collector_follows_its_config(settings: Settings) -> None:
     collector = CollectorProcess(settings, load_config(settings)).start()
     try:

@@ -46,12 +46,14 @@ def all_said(client: socket.socket) -> bytes:
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", [b"", b"POST /v1/bat", HEAD], ids=["nothing", "half a line", "half a head"])
 def test_a_head_that_does_not_end_is_cut_off(collector: CollectorProcess, begun: bytes) -> None:
     with connect(collector, begun) as client:
         assert not all_said(client).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "begun",
     [

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from headwater.entrance.services import PREPARE, services
+from headwater.configuration import load_config
+from headwater.entrance.services import PREPARE, services, wanted
 from headwater.settings import CHECKOUT, load_settings
 
 COMPOSE = yaml.safe_load((CHECKOUT / "docker" / "compose.yaml").read_text())
 DOCKERFILE = (CHECKOUT / "docker" / "Dockerfile").read_text()
-NOT_A_ROLE = {"redis", "prepare", "company"}
+NOT_A_ROLE = {"redis", "kafka", "prepare", "company"}
 SERVICES = services(load_settings(home="/home/headwater/var"))
 
 
@@ -25,8 +27,10 @@ def stage_commands() -> dict[str, list[str]]:
 
 
 def comparable(words: list[str]) -> list[str]:
-    """A command without the address it binds and the folders it stands in, which differ in a container."""
-    return [Path(w).name if "/" in w else w for w in words if w not in {"127.0.0.1", "0.0.0.0", "--host", "-h"}]
+    """A command without the address it binds or calls and the folders it stands in, which differ in a container."""
+    hosts = {place + 1 for place, word in enumerate(words) if word in {"--host", "-h"}}
+    kept = [word for place, word in enumerate(words) if place not in hosts and place + 1 not in hosts]
+    return [Path(word).name if "/" in word else word for word in kept]
 
 
 def test_compose_runs_the_processes_of_make_up_in_the_same_order():
@@ -47,9 +51,47 @@ def test_each_service_is_built_from_its_own_stage_and_publishes_its_port_locally
     assert described.get("ports", []) == expected
 
 
-def test_only_the_example_company_is_behind_a_profile():
-    behind = {name for name, service in COMPOSE["services"].items() if service.get("profiles")}
-    assert behind == {"company"} | {service.name for service in SERVICES if service.example_only}
+def test_the_example_company_and_kafka_are_behind_a_profile_each_and_nothing_else_is():
+    behind = {name: service["profiles"] for name, service in COMPOSE["services"].items() if "profiles" in service}
+    assert behind == {
+        **{"company": ["example"], "kafka": ["kafka"]},
+        **{service.name: ["example"] for service in SERVICES if service.example_only},
+        **{service.name: ["kafka"] for service in SERVICES if service.kafka_only},
+    }
+
+
+def test_consume_reads_from_the_broker_of_this_file_and_gives_to_its_collector(tmp_path, monkeypatch):
+    consume, broker = COMPOSE["services"]["consume"], COMPOSE["services"]["kafka"]
+    command = stage_commands()["consume"]
+    collector = next(service for service in SERVICES if service.name == command[command.index("--host") + 1])
+    assert command[command.index("--port") + 1] == str(collector.port)
+    waits = {"collector": {"condition": "service_started"}, "kafka": {"condition": "service_healthy"}}
+    assert waits.items() <= consume["depends_on"].items()
+    assert "kafka-topics.sh" in " ".join(broker["healthcheck"]["test"])
+    [brokers] = re.findall(r"\$\{KAFKA_BROKERS:-([^}]+)\}", consume["environment"]["KAFKA_BROKERS"])
+    assert broker["environment"]["KAFKA_ADVERTISED_LISTENERS"] == f"PLAINTEXT://{brokers}"
+    # the source that stands in a comment, as somebody takes it out
+    shutil.copytree(CHECKOUT / "config", tmp_path / "config")
+    sources = tmp_path / "config" / "sources.yaml"
+    text = sources.read_text()
+    beginning, mark, commented = text.partition("  # orders_bus:\n")
+    block = "".join(mark + commented).replace("  # ", "  ")
+    sources.write_text(beginning + block)
+    monkeypatch.setenv("KAFKA_BROKERS", brokers)
+    settings = load_settings(home=tmp_path / "home", config=tmp_path / "config")
+    config = load_config(settings)
+    assert config.sources["orders_bus"].bootstrap_servers == brokers
+    assert "consume" in [service.name for service in wanted(settings, config, with_example=False)]
+
+
+def test_the_sandbox_signs_with_the_variables_that_the_config_names():
+    sources = yaml.safe_load((CHECKOUT / "config" / "sources.yaml").read_text())["sources"]
+    expected = [
+        f"{name}=${{{re.match(r'.{2}([A-Z_]+):-', source['secret']).group(1)}:-}}"
+        for name, source in sources.items()
+        if source["kind"] == "webhook"
+    ]
+    assert COMPOSE["services"]["sandbox"]["environment"]["SANDBOX_HOOK_SECRETS"].splitlines() == expected
 
 
 def test_the_command_at_the_head_starts_the_example_company_which_has_been_through_a_whole_run():

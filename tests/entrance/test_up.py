@@ -33,6 +33,11 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.1)
 
 
+def shipped() -> list[Service]:
+    """What the shipped config, which has no Kafka source, starts."""
+    return [service for service in services(load_settings(config=CHECKOUT / "config")) if not service.kafka_only]
+
+
 class Up:
     """A running `headwater up` with ports of its own, started as a terminal would: leader of its process group."""
 
@@ -91,7 +96,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 @pytest.mark.slow
 def test_every_service_answers_and_an_empty_home_is_told_what_fills_it(up: Up) -> None:
     shown = dict(re.findall(r"^  ([\w-]+) +(\S+)$", up.said(), re.MULTILINE))
-    assert list(shown) == [service.name for service in services(load_settings(home=up.output))]
+    assert list(shown) == [service.name for service in shipped()]
     for path in ("collector/health", "api/health", "sandbox/", "dagster/server_info"):
         name, _, rest = path.partition("/")
         assert httpx.get(f"http://127.0.0.1:{up.ports[name]}/{rest}", trust_env=False).status_code == 200
@@ -111,7 +116,7 @@ def test_a_second_entrance_is_told_in_one_sentence_who_holds_the_home(up: Up, en
 @pytest.mark.slow
 def test_status_lists_what_runs(up: Up) -> None:
     answer = up.call("status")
-    for service in services(load_settings(home=up.output)):
+    for service in shipped():
         assert re.search(rf"^  {service.name} +process \d+$", answer.stdout, re.MULTILINE)
     assert "holds nothing yet" in answer.stderr
 
@@ -138,7 +143,7 @@ def test_a_killed_service_is_started_again_and_its_user_told(up: Up) -> None:
 @pytest.mark.slow
 def test_ctrl_c_ends_everything_and_a_taken_port_is_named_before_anything_starts(up: Up) -> None:
     family = up.family()
-    assert len(family) >= len(services(load_settings(home=up.output)))
+    assert len(family) >= len(shipped())
     os.killpg(up.process.pid, signal.SIGINT)
     assert up.process.wait(DEADLINE_SECONDS) == 0
     assert up.said().rstrip().endswith("Stopping.")
@@ -223,10 +228,25 @@ def test_a_port_that_was_taken_meanwhile_ends_nothing_else(
 
 
 def test_kafka_is_read_only_where_a_source_is_kafka(tmp_path: Path) -> None:
-    settings = load_settings(home=tmp_path)
+    settings = load_settings(home=tmp_path, config=CHECKOUT / "config")
     config = load_config(settings)
-    assert wanted(settings, config, with_example=True) == services(settings)
+    assert [service.name for service in wanted(settings, config, with_example=True)] == [
+        service.name for service in shipped()
+    ]
     config.sources["bus"] = KafkaSource(bootstrap_servers="kafka:9092", topics=["shop"], write_key="wk_bus")
     names = [service.name for service in wanted(settings, config, with_example=False)]
     assert names == ["collector", "consume", "stream", "api", "dagster-webserver", "dagster-daemon"]
     assert config.write_keys()["wk_bus"] == "bus"
+
+
+def test_the_example_companys_tools_are_told_the_configs_secrets_where_no_list_of_processes_shows_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMAIL_WEBHOOK_SECRET", "of=our own")
+    settings = load_settings(home=tmp_path, config=CHECKOUT / "config")
+    sandbox, *others = wanted(settings, load_config(settings), with_example=True)
+    told = sandbox.environment["SANDBOX_HOOK_SECRETS"].splitlines()
+    assert "email_activity=of=our own" in told
+    assert "survey=whsec_survey_demo" in told
+    assert not [word for word in sandbox.argv() if "our own" in word]
+    assert not any(service.environment for service in others)

@@ -104,6 +104,7 @@ def test_the_same_bad_row_is_kept_aside_once_however_often_it_is_met(
     assert len(landed_rows("quarantine/")) == 2
 
 
+@pytest.mark.slow
 def test_a_tool_that_asks_to_wait_and_one_that_stumbles_are_asked_again(
     settings: Settings, crm: Config, tool: PagedTool
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_column_that_is_added_to_the_config_brings_every_row_again(
     assert pull(settings, crm, "crm").tables["contacts"].rows == 3
 
 
+@pytest.mark.slow
 def test_a_lake_that_was_emptied_or_replaced_is_filled_again(
     settings: Settings, crm: Config, tool: PagedTool, lake: LocalLake, tmp_path: Path
 ) -> None:
@@ -286,6 +288,7 @@ def test_a_pull_that_is_killed_while_it_lands_finishes_its_package_once(
     assert len(landed_rows("extracts/crm/deals/")) == 120
 
 
+@pytest.mark.slow
 def test_nothing_is_written_outside_the_home_and_the_lake_and_nobody_else_is_called(
     tool: PagedTool, pull_in_child: Callable[[], subprocess.Popen[bytes]]
 ) -> None:

@@ -159,6 +159,7 @@ def test_new_data_leaves_ids_as_they_are_and_a_merge_keeps_the_older(
     assert set(after) - set(before) == {customer_id("anonymous_id", "a4")}
 
 
+@pytest.mark.slow
 def test_a_later_tie_never_takes_an_older_one_away(con: Con, identity: Identity, events: Events) -> None:
     generator = random.Random(7)
     ids = [

@@ -47,6 +47,7 @@ def test_a_customer_stays_in_its_fold_whoever_else_is_there(rows):
     assert (churn.customer_folds(rows["customer_id"].iloc[50:]) == everybody[50:]).all()
 
 
+@pytest.mark.slow
 def test_every_candidate_is_validated_and_the_chosen_one_fitted(rows, names, monkeypatch):
     monkeypatch.setattr(candidates, "NAMES", list(candidates.PARAMETERS))
     model = churn.fit(rows, names, label_days=28)

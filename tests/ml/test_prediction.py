@@ -61,6 +61,7 @@ def test_rewriting_everything_after_the_test_date_changes_no_earlier_row(company
     pd.testing.assert_frame_equal(before(again.frame), before(prepared.frame))
 
 
+@pytest.mark.slow
 def test_the_model_beats_the_recency_rule_where_the_truth_lies_elsewhere(trained):
     gain = trained.numbers["roc_auc_difference"]
     assert trained.skip_reason == ""
@@ -87,6 +88,7 @@ def test_the_same_data_read_back_from_a_table_keeps_the_version_and_fits_nothing
     assert model.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_fitting_twice_gives_the_same_bytes_of_metrics_and_the_same_model(company, prepared, trained, tmp_path):
     again = prediction.train(prepared.frame, rule=company.rule, folder=tmp_path, created_at=AT)
     assert json.dumps(again.numbers) == json.dumps(trained.numbers)
@@ -95,6 +97,7 @@ def test_fitting_twice_gives_the_same_bytes_of_metrics_and_the_same_model(compan
     assert (one.model.probability(prepared.frame) == two.model.probability(prepared.frame)).all()
 
 
+@pytest.mark.slow
 def test_other_data_or_another_rule_is_another_version(company, prepared, trained, tmp_path):
     fewer = prediction.train(prepared.frame.iloc[1:], rule=company.rule, folder=tmp_path, created_at=AT)
     longer = labels.ChurnRule("cancellation", horizon_days=29)
@@ -195,6 +198,7 @@ def test_a_failed_training_leaves_the_champion_scoring(company, prepared, traine
     assert out.champion == trained.version
 
 
+@pytest.mark.slow
 def test_constant_and_all_null_features_are_left_out_of_the_model(company, prepared, tmp_path):
     wide = prepared.frame.assign(constant=4.0, nothing=np.nan)
     out = prediction.train(wide, rule=company.rule, folder=tmp_path, created_at=AT)

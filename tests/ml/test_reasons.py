@@ -32,12 +32,14 @@ def test_contributions_of_a_linear_model_add_up_to_its_log_odds(rows, kind):
     assert np.abs(reasons.contributions(model, matrix).mean(axis=0)).max() < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(candidates.PARAMETERS))
 def test_the_features_that_drive_the_truth_are_the_ones_named(rows, kind):
     model = fit(rows, kind)
     assert set(list(reasons.drivers(model, model.matrix(rows)))[:2]) == {"count_orders", "count_tickets"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(candidates.PARAMETERS))
 def test_a_person_at_risk_reads_why(rows, kind):
     model = fit(rows, kind)

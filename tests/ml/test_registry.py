@@ -75,6 +75,7 @@ def test_a_version_that_is_not_there_is_named(tmp_path):
         Registry(tmp_path).load("churn-9")
 
 
+@pytest.mark.slow
 def test_a_half_written_version_does_not_count_and_is_written_again(saved, company, prepared):
     (saved.folder / "manifest.json").unlink()
     registry = Registry(saved.folder.parent)
@@ -92,6 +93,7 @@ def test_the_card_names_data_numbers_and_limits(saved):
     assert "## Limits" in card
 
 
+@pytest.mark.slow
 def test_a_worse_challenger_leaves_the_champion_in_place(company, prepared, saved):
     blind = prepared.frame.drop(columns=["count_orders", "count_tickets"])
     folder = saved.folder.parent
@@ -106,6 +108,7 @@ def test_a_worse_challenger_leaves_the_champion_in_place(company, prepared, save
     assert registry.champion() == saved.version
 
 
+@pytest.mark.slow
 def test_a_challenger_as_good_as_the_champion_takes_over_and_remembers_it(company, prepared, saved):
     folder = saved.folder.parent
     fresh = prediction.train(prepared.frame.iloc[1:], rule=company.rule, folder=folder, created_at=AT)
@@ -114,6 +117,7 @@ def test_a_challenger_as_good_as_the_champion_takes_over_and_remembers_it(compan
     assert json.loads((folder / "champion.json").read_text())["previous"] == saved.version
 
 
+@pytest.mark.slow
 def test_a_broken_champion_is_replaced_rather_than_trusted(company, prepared, saved):
     (saved.folder / "model.skops").write_bytes(b"")
     fresh = prediction.train(prepared.frame.iloc[1:], rule=company.rule, folder=saved.folder.parent, created_at=AT)

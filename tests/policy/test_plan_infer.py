@@ -112,6 +112,7 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(PROPERTY, VALUES, max_size=4), min_size=1, max_size=8))
 def test_every_recorded_event_fits_its_draft_and_so_does_the_example(recorded):
     read = yaml.safe_load(to_yaml(draft("track", "Something Done", recorded)))

@@ -187,6 +187,7 @@ def test_a_file_that_cannot_be_loaded_fails_each_event_and_is_told_before(chain,
         transformer.start()
 
 
+@pytest.mark.slow
 def test_large_batches_and_large_events_come_through_in_order(chain):
     events = [order(n, text="x" * (n % 7) * 100_000) for n in range(1_200)]
     results = chain(count="def transform(event):\n    event['n'] = event['messageId']\n    return event\n").run(events)
@@ -210,6 +211,7 @@ def test_closing_ends_the_process_also_while_it_hangs(chain):
     assert not alive(transformer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_hanging", [False, True])
 def test_the_process_ends_when_its_parent_was_killed(tmp_path, is_hanging):
     (tmp_path / "slow.py").write_text(on("import re; re.match('(a+)+$', 'a' * 50 + 'b')"), encoding="utf-8")
@@ -240,6 +242,7 @@ def test_results_can_be_written_as_json(chain):
     ]
 
 
+@pytest.mark.slow
 def test_no_file_descriptor_stays_open_after_many_hangs(chain):
     transformer = chain(Transformation(timeout_seconds=0.05), bad=on("while True: pass"))
     transformer.run([order(go=True)])

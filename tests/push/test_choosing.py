@@ -166,6 +166,7 @@ def test_a_transformation_changes_only_what_its_own_destination_sees(
         assert [event["event"] for event in old.accepted] == ["purchase"]
 
 
+@pytest.mark.slow
 def test_a_transformation_that_drops_fails_or_hangs_harms_only_its_event_here(
     settings: Settings, config: Config, hook: Destination, tool: ToolServer
 ) -> None:

@@ -86,6 +86,7 @@ def test_an_hour_of_500s_loses_nothing_and_asks_less_and_less_often(
     assert dead(settings) == {}
 
 
+@pytest.mark.slow
 def test_each_event_is_given_up_by_its_own_age_and_what_is_fresh_waits(
     settings: Settings, config: Config, tool: ToolServer
 ) -> None:

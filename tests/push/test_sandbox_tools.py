@@ -90,6 +90,7 @@ def activation(con: duckdb.DuckDBPyConnection, config: Config, tools: Tools) -> 
     con.executemany("insert into marts.customer_activation (crm_id, email, first_name) values (?, ?, ?)", people)
 
 
+@pytest.mark.slow
 def test_the_shipped_syncs_reach_the_tools_and_what_they_refuse_is_recorded(
     shipped: tuple[Settings, Config], tools: Tools, con: duckdb.DuckDBPyConnection
 ) -> None:
@@ -115,6 +116,7 @@ def test_the_shipped_syncs_reach_the_tools_and_what_they_refuse_is_recorded(
     assert (tools.posts("crm"), tools.posts("email")) == before
 
 
+@pytest.mark.slow
 def test_the_shipped_streaming_destination_delivers_each_event_once(
     shipped: tuple[Settings, Config], tools: Tools
 ) -> None:

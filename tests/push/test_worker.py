@@ -143,6 +143,7 @@ def webhook(tool: ToolServer, **more: Any) -> dict[str, Any]:
             "stream": {}, **more}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_edits_of_the_config_are_followed_while_it_runs_and_a_broken_one_is_not(
     settings: Settings, tool: ToolServer, caplog: pytest.LogCaptureFixture
 ) -> None:

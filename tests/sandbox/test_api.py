@@ -234,6 +234,7 @@ def test_the_email_tool_reports_the_events_that_it_keeps_by_day_and_name(tools: 
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_too_many_requests_are_told_when_to_come_again(serving: Callable[..., Any], tools_dir: Path) -> None:
     with serving(tools_dir, "--rate", "crm=0.5") as client:
         assert client.get("/crm/v1/leads").status_code == 200
@@ -253,6 +254,7 @@ def test_the_request_log_proves_what_was_sent(tools: httpx.Client, tools_dir: Pa
     assert counts["email"] == {}
 
 
+@pytest.mark.slow
 def test_what_was_written_outlives_a_simulation_and_moves_no_cursor(
     tmp_path: Path, serving: Callable[..., Any]
 ) -> None:

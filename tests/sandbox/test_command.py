@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -32,6 +33,7 @@ def test_simulate_writes_what_the_contract_names_and_drops_chats(tmp_path: Path)
     assert "already told" in again.stdout and "0 new chat files" in again.stdout
 
 
+@pytest.mark.slow
 def test_what_the_user_can_put_right_is_one_sentence(tmp_path: Path) -> None:
     run("simulate", "--out", tmp_path, "--people", 30, "--as-of", "2026-06-20")
     done = run("simulate", "--out", tmp_path, "--as-of", "2026-06-19")
@@ -41,6 +43,7 @@ def test_what_the_user_can_put_right_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1 and "TOOL=N" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_busy_port_is_refused_in_one_sentence(tools: httpx.Client, tools_dir: Path) -> None:
     port = urlsplit(str(tools.base_url)).port
     done = run("serve", "--dir", tools_dir, "--port", port)
@@ -48,6 +51,7 @@ def test_a_busy_port_is_refused_in_one_sentence(tools: httpx.Client, tools_dir: 
     assert done.stderr == f"Error: Port {port} on 127.0.0.1 is in use; give another --port.\n"
 
 
+@pytest.mark.slow
 def test_serve_drops_chats_that_appear_and_stops_on_sigterm(
     tools_dir: Path, tmp_path: Path, serving: Callable[..., Any]
 ) -> None:

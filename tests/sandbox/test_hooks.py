@@ -96,6 +96,7 @@ def test_nothing_that_a_mailing_causes_causes_a_mailing() -> None:
     assert not [name for name in MAILINGS if name.startswith(("Email", "Unsubscribed"))]
 
 
+@pytest.mark.slow
 def test_the_same_records_give_the_same_calls_and_another_moment_others(small: Path) -> None:
     store = Store(small / "tools.sqlite")
     first = recent_calls(store)

@@ -77,12 +77,14 @@ def test_every_event_arrives_once_as_its_source_with_what_it_said(company: Path,
             assert (got.get(field) or None) == (event.get(field) or None), field
 
 
+@pytest.mark.slow
 def test_what_a_collector_has_taken_is_not_sent_to_it_again(company: Path, receiver: Receiver) -> None:
     count, _ = send_live(company, receiver.url, {})
     assert send_live(company, receiver.url, {}) == (0, count)
     assert send_live(company, receiver.url, {}, again=True) == (count, 0)
 
 
+@pytest.mark.slow
 def test_a_collector_that_refuses_is_named_and_asked_again_next_time(company: Path, receiver: Receiver) -> None:
     receiver.status = 401
     with pytest.raises(SandboxError, match="did not take all live events"):

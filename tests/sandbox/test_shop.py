@@ -101,6 +101,7 @@ def test_a_machine_without_npm_is_told_what_to_install(tmp_path: Path, monkeypat
         sdk.ensure_sdk(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_registry_that_does_not_answer_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NPM_CONFIG_REGISTRY", f"http://127.0.0.1:{free_port()}/")
     monkeypatch.setenv("NPM_CONFIG_CACHE", str(tmp_path / "cache"))

@@ -136,6 +136,7 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_an_edit_of_the_config_is_followed_while_the_service_runs(api: Api, settings: Settings) -> None:
     def status(method: str, path: str, token: str, **more) -> int:
         return api.client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **more).status_code

@@ -36,6 +36,7 @@ def test_starting_imports_nothing_heavy() -> None:
     assert answer.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_a_busy_port_is_one_sentence(api: Api) -> None:
     port = str(api.settings.api_port)
     answer = subprocess.run(
@@ -53,6 +54,7 @@ def test_a_busy_port_is_one_sentence(api: Api) -> None:
     )
 
 
+@pytest.mark.slow
 def test_when_the_owner_of_redis_ends_the_api_goes_on_with_the_same_data(tmp_path: Path) -> None:
     settings = make_settings(tmp_path)
     owner = ensure_redis(settings)
@@ -69,6 +71,7 @@ def test_when_the_owner_of_redis_ends_the_api_goes_on_with_the_same_data(tmp_pat
         redis.Redis.from_url(owner.url).ping()
 
 
+@pytest.mark.slow
 def test_while_redis_is_away_requests_are_told_to_come_back_and_then_answered(tmp_path: Path) -> None:
     elsewhere = load_settings(home=tmp_path / "elsewhere")
     server = ensure_redis(elsewhere)
@@ -91,6 +94,7 @@ def test_while_redis_is_away_requests_are_told_to_come_back_and_then_answered(tm
     server.stop()
 
 
+@pytest.mark.slow
 def test_a_wrong_config_is_one_sentence(tmp_path: Path) -> None:
     settings = make_settings(tmp_path)
     (settings.config_dir / "platform.yaml").write_text("company: T\ncurrency: EUR\nstacks: [starter]\napi_token: [x]\n")

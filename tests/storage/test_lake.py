@@ -94,6 +94,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
         lake.put("events/1.parquet", b"x")
 
 
+@pytest.mark.slow
 def test_a_missing_bucket_is_one_sentence(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
     for name, value in KEYS.items():
@@ -103,6 +104,7 @@ def test_a_missing_bucket_is_one_sentence(s3_endpoint: str, tmp_path: Path, monk
         lake.list()
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

@@ -109,6 +109,7 @@ def test_a_killed_supervisor_takes_its_server_with_it(settings: Settings) -> Non
             assert successor.is_owner
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_agree_on_one_server(settings: Settings) -> None:
     processes = [
         subprocess.Popen(

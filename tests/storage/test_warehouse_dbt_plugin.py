@@ -118,6 +118,7 @@ def test_the_lock_is_held_under_its_own_name_until_the_environment_goes(settings
         assert con.execute("select 1").fetchone() == (1,)
 
 
+@pytest.mark.slow
 def test_an_environment_that_waits_in_vain_fails_with_the_holders_name_and_holds_nothing(
     settings: Settings, environment
 ) -> None:

@@ -117,6 +117,7 @@ def postgres_at(url: str, table: str = "shop.events") -> Postgres:
     return Postgres(DestinationConfig(type="postgres", base_url=url, settings={"table": table}))
 
 
+@pytest.mark.slow
 def test_postgres_has_one_row_an_event_however_often_it_comes(postgres_url: str) -> None:
     given = good_events()
     for _ in range(2):
@@ -133,6 +134,7 @@ def test_postgres_has_one_row_an_event_however_often_it_comes(postgres_url: str)
     assert row[5].tzinfo is not None
 
 
+@pytest.mark.slow
 def test_a_row_that_postgres_refuses_is_found_and_the_others_stay(postgres_url: str) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as con:
         carry(postgres_at(postgres_url, "picky"), good_events()[:1])
@@ -143,6 +145,7 @@ def test_a_row_that_postgres_refuses_is_found_and_the_others_stay(postgres_url: 
         assert con.execute("select count(*) from picky").fetchone() == (len(good_events()) - 1,)
 
 
+@pytest.mark.slow
 def test_postgres_that_is_away_or_closed_to_us_is_told_apart(postgres_url: str) -> None:
     with pytest.raises(UnavailableError, match="did not take it"):
         carry(postgres_at("postgresql://postgres@127.0.0.1:9/x"), good_events())
@@ -150,6 +153,7 @@ def test_postgres_that_is_away_or_closed_to_us_is_told_apart(postgres_url: str) 
         postgres_at(postgres_url, "a; drop table b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["ndjson", "parquet"])
 def test_s3_objects_are_named_from_what_they_hold(tmp_path: Path, form: str) -> None:
     given = [*good_events(), {**good_events()[0], "messageId": "older", "receivedAt": "2026-01-02T00:00:00.000Z"}]
@@ -188,6 +192,7 @@ def kafka_servers() -> Iterator[str]:
     yield ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
 
 
+@pytest.mark.slow
 def test_kafka_has_each_users_events_in_order_in_one_partition(kafka_servers: str) -> None:
     given = [
         {**payload, "userId": f"u{number % 5}", "messageId": f"k{number}"}
@@ -216,6 +221,7 @@ def test_kafka_has_each_users_events_in_order_in_one_partition(kafka_servers: st
         assert sum(any(event["userId"] == f"u{user}" for event in events) for events in found.values()) == 1
 
 
+@pytest.mark.slow
 def test_a_message_too_large_for_kafka_is_refused_alone_and_one_that_is_away_accepts_nothing(
     kafka_servers: str,
 ) -> None:

@@ -195,6 +195,7 @@ def test_a_login_that_fails_now_is_tried_again(tool: StandinServer) -> None:
     assert accepted(deliver(make(tool.url), order(1))) == [True]
 
 
+@pytest.mark.slow
 def test_a_used_up_quota_tells_how_long(tmp_path: Path) -> None:
     with StandinServer(GoogleAdsStandin, tmp_path, rate=1.0) as tool:
         destination = make(tool.url)

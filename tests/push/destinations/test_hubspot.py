@@ -160,6 +160,7 @@ def test_a_wrong_token_is_told(tool: StandinServer) -> None:
         deliver(open_at(HubSpot, tool.url, token="wrong"), person(1))
 
 
+@pytest.mark.slow
 def test_the_policy_tells_how_long_to_wait(tmp_path: Path) -> None:
     policies = {"SECONDLY": 1, "TEN_SECONDLY_ROLLING": 10, "DAILY": 3600, "OTHER": None}
     for policy, seconds in policies.items():

@@ -131,6 +131,7 @@ def test_a_wrong_token_is_told(tool: StandinServer) -> None:
         deliver(open_at(Intercom, tool.url, token="wrong"), shop.IDENTIFY)
 
 
+@pytest.mark.slow
 def test_the_limits_end_is_waited_for(tmp_path: Path) -> None:
     destination = make()
     destination.now = lambda: 1000.0

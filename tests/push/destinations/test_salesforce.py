@@ -192,6 +192,7 @@ def test_a_used_up_allowance_is_busy_not_forbidden() -> None:
     assert wait("TotalRequests Limit exceeded.", status=200) is None
 
 
+@pytest.mark.slow
 def test_a_busy_stand_in_is_waited_for(tmp_path: Path) -> None:
     waits: list[float] = []
     with StandinServer(SalesforceStandin, tmp_path, rate=1.0) as tool:
@@ -203,6 +204,7 @@ def test_a_busy_stand_in_is_waited_for(tmp_path: Path) -> None:
     assert waits[0] == 10
 
 
+@pytest.mark.slow
 def test_a_login_that_meets_a_busy_tool_is_tried_again(tmp_path: Path) -> None:
     with StandinServer(SalesforceStandin, tmp_path, rate=1.0) as tool:
         destination = make(tool.url)
