@@ -14,6 +14,14 @@ import click
 from sandbox.errors import SandboxError
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+_SECRETS = click.option(
+    "--hook-secrets",
+    "lines",
+    envvar="SANDBOX_HOOK_SECRETS",
+    default="",
+    help="SOURCE=SECRET, one a line; by the variable, nobody reads them in the list of processes.",
+    show_envvar=True,
+)
 
 
 class _Day(click.ParamType):
@@ -76,6 +84,7 @@ def simulate(
 @click.option(
     "--hook-secret", "secrets", multiple=True, metavar="SOURCE=SECRET", help="Default: the shipped example's."
 )
+@_SECRETS
 def serve(
     folder: Path,
     port: int,
@@ -86,12 +95,13 @@ def serve(
     hooks: bool,
     hooks_to: str | None,
     secrets: tuple[str, ...],
+    lines: str,
 ) -> None:
     """Serve the company's tools (CRM, payments, email, support, contact centre) and its shop."""
     from sandbox.hooks.outbox import Outbox
     from sandbox.tools.server import serve as run
 
-    outbox = Outbox(hooks_to or collector, _pairs(secrets)) if hooks else None
+    outbox = Outbox(hooks_to or collector, _told(lines) | _pairs(secrets)) if hooks else None
     run(folder, host=host, port=port, rates=_parse_rates(rates), inbox=inbox, collector=collector, outbox=outbox)
 
 
@@ -113,14 +123,15 @@ def send(folder: Path, collector: str, keys: tuple[str, ...], again: bool) -> No
 @click.option("--to", "collector", default="http://127.0.0.1:8080", show_default=True, help="The collector.")
 @click.option("--secret", "secrets", multiple=True, metavar="SOURCE=SECRET", help="Default: the shipped example's.")
 @click.option("--limit", type=click.IntRange(1), default=3, show_default=True, help="Latest records of each tool.")
-def hooks(folder: Path, collector: str, secrets: tuple[str, ...], limit: int) -> None:
+@_SECRETS
+def hooks(folder: Path, collector: str, secrets: tuple[str, ...], limit: int, lines: str) -> None:
     """Let every tool call the collector's webhooks about its latest records; a second time they are the same calls."""
     from sandbox.hooks.happenings import latest_mailing, recent_calls
     from sandbox.hooks.outbox import Outbox
     from sandbox.tools.store import Store
 
     store = Store(folder / "tools.sqlite")
-    outbox = Outbox(collector, _pairs(secrets))
+    outbox = Outbox(collector, _told(lines) | _pairs(secrets))
     for call in [*latest_mailing(store, limit), *recent_calls(store, limit)]:
         outbox.put(call)
     is_done = outbox.wait_empty(60)
@@ -128,6 +139,11 @@ def hooks(folder: Path, collector: str, secrets: tuple[str, ...], limit: int) ->
     if outbox.refused or not is_done:
         raise SandboxError(f"{collector} did not take all calls: {(outbox.refused or ['it does not answer'])[0]}")
     click.echo(", ".join(f"{count} of {source}" for source, count in sorted(outbox.sent.items())) or "nothing to send")
+
+
+def _told(lines: str) -> dict[str, str]:
+    """The secrets that a variable gives, one a line; of an empty one the shipped example's stays."""
+    return {name: secret for name, secret in _pairs(tuple(filter(None, lines.splitlines()))).items() if secret}
 
 
 def _pairs(given: tuple[str, ...]) -> dict[str, str]:

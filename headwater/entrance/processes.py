@@ -104,7 +104,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=self.settings.environment(),
+                env={**self.settings.environment(), **service.environment},
                 cwd=CHECKOUT,
                 start_new_session=True,
                 preexec_fn=_die_with_parent,

@@ -7,10 +7,11 @@ Belongs here: names, commands, ports, and which of them `make run` needs. Does n
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from headwater.configuration import Config, KafkaSource
+from headwater.configuration import Config, KafkaSource, WebhookSource
 from headwater.settings import CHECKOUT, Settings
 
 BIN = Path(sys.executable).parent
@@ -29,6 +30,8 @@ class Service:
         health: the path that answers 200 once it is ready, or None.
         port_variable: the environment variable that chooses another port.
         example_only: part of the example company, not of a real installation.
+        kafka_only: runs only where a source is Kafka.
+        environment: variables of its own; what must not stand in its command, which everybody on the machine can read.
     """
 
     name: str
@@ -37,6 +40,8 @@ class Service:
     health: str | None = None
     port_variable: str = ""
     example_only: bool = False
+    kafka_only: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def argv(self) -> list[str]:
         """The command with its executable resolved beside the running Python."""
@@ -45,7 +50,8 @@ class Service:
 
 
 def services(settings: Settings) -> list[Service]:
-    """Every process of `make up`, in flow order. Redis is not among them: whoever needs it starts the embedded one."""
+    """Every process that `make up` may start, in flow order; see `wanted`. Redis is not among them: whoever needs it
+    starts the embedded one."""
     workspace = str(CHECKOUT / "workspace.yaml")
     return [
         Service(
@@ -68,6 +74,7 @@ def services(settings: Settings) -> list[Service]:
             "/health",
             "HEADWATER_COLLECTOR_PORT",
         ),
+        Service("consume", ("headwater", "consume", "--port", str(settings.collector_port)), kafka_only=True),
         Service("stream", ("headwater", "stream")),
         Service(
             "api",
@@ -97,12 +104,20 @@ def services(settings: Settings) -> list[Service]:
 
 
 def wanted(settings: Settings, config: Config, *, with_example: bool) -> list[Service]:
-    """The processes that an installation with this config runs: `headwater consume` only where a source is Kafka."""
-    found = [one for one in services(settings) if with_example or not one.example_only]
-    if any(isinstance(source, KafkaSource) for source in config.sources.values()):
-        after = next(place for place, one in enumerate(found) if one.name == "collector") + 1
-        found.insert(after, Service("consume", ("headwater", "consume", "--port", str(settings.collector_port))))
-    return found
+    """The processes that an installation with this config runs: `headwater consume` only where a source is Kafka; the
+    example company's tools sign their calls with the secrets that the config names."""
+    has_kafka = any(isinstance(source, KafkaSource) for source in config.sources.values())
+    return [
+        replace(one, environment={"SANDBOX_HOOK_SECRETS": _hook_secrets(config)}) if one.name == "sandbox" else one
+        for one in services(settings)
+        if (with_example or not one.example_only) and (has_kafka or not one.kafka_only)
+    ]
+
+
+def _hook_secrets(config: Config) -> str:
+    """`SOURCE=SECRET`, one a line, as the sandbox takes them."""
+    found = {name: one.secret for name, one in config.sources.items() if isinstance(one, WebhookSource)}
+    return "\n".join(f"{name}={secret}" for name, secret in found.items())
 
 
 def service(settings: Settings, name: str) -> Service:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -20,6 +23,8 @@ import httpx
 import pytest
 
 from headwater.configuration import load_config
+from headwater.entrance.processes import Processes
+from headwater.entrance.services import wanted
 from headwater.policy.pipeline import Pipeline
 from headwater.settings import CHECKOUT, Settings, load_settings
 from headwater.storage.log import LogReader, Record
@@ -172,3 +177,41 @@ def test_a_click_in_the_mailing_that_an_order_causes_reaches_the_product_analyti
     sources = {json.loads(r.payload)["event"]: r.envelope.source for r in records(settings)}
     assert sources["Email Link Clicked"] == "email_activity"
     assert sources["Order Completed"] == "web"
+
+
+def test_the_loop_closes_with_the_secrets_of_a_companys_own_config_and_nothing_else_told(
+    settings: Settings, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    shutil.copytree(CHECKOUT / "config", config, ignore=shutil.ignore_patterns("examples"))
+    sources = config / "sources.yaml"
+    text = sources.read_text()
+    for name, written in (("EMAIL", '"rotated = secret"'), ("SURVEY", '"${MY_SURVEY_SECRET}"')):
+        text, count = re.subn(rf'"\$\{{{name}_WEBHOOK_SECRET:-\w+\}}"', lambda _, new=written: new, text)
+        assert count == 1
+    sources.write_text(text)
+    monkeypatch.setenv("MY_SURVEY_SECRET", "of the environment")
+    own = replace(settings, config_dir=config)
+    shutil.copytree(company, own.sandbox_dir)
+    started = ("sandbox", "collector", "stream")
+    with Processes(own) as processes:
+        for service in wanted(own, load_config(own), with_example=True):
+            if service.name in started:
+                processes.start(service)
+        order = {"order_id": "EO-1", "total": 10.0, "products": [{"product_id": "p_001", "price": 10.0, "quantity": 1}]}
+        event = {"type": "track", "event": "Order Completed", "anonymousId": "a-1", "messageId": "own-1"}
+        event |= {"properties": order, "context": {"traits": {"email": "ann@example.com"}}}
+        assert httpx.post(f"{own.collector_url}/v1/track", json=event, auth=("wk_web_demo", "")).status_code == 200
+
+        def taken() -> set[str]:
+            return {r.envelope.source for r in records(own) if r.envelope.route != "quarantine"}
+
+        wait_until(lambda: "email_activity" in taken())
+        # the same by hand: every tool's calls are taken
+        told = next(s for s in wanted(own, load_config(own), with_example=True) if s.name == "sandbox").environment
+        monkeypatch.setenv("SANDBOX_HOOK_SECRETS", told["SANDBOX_HOOK_SECRETS"])
+        result = sandbox_hooks(own, company)
+        assert result.returncode == 0, result.stderr
+        assert {"email_activity", "survey", "marketplace"} <= taken()
+        monkeypatch.delenv("SANDBOX_HOOK_SECRETS")
+        assert "bad_signature" in sandbox_hooks(own, company, "--limit", "1").stderr
