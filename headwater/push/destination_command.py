@@ -69,27 +69,9 @@ def _turn(name: str, enabled: bool, home: str | None, config: str | None) -> Non
 
 
 def _row(settings: Settings, config: Config, name: str) -> tuple[str, ...]:
-    from headwater.push.progress import load_progress
-    from headwater.storage.deliveries.switch import is_enabled
+    from headwater.storage.deliveries.progress import standing
 
-    found = config.destinations[name]
-    progress = load_progress(settings, name)
-    is_on = is_enabled(settings, name, found.is_enabled)
-    dead, delivered_again = _replays(settings, name)
-    counts = (f"{count:,}" for count in (progress.delivered + delivered_again, dead, progress.filtered))
-    problem = f"since {progress.failing_since:%Y-%m-%d %H:%M}: {progress.last_error}" if progress.failing_since else ""
-    return (name, found.type, "on" if is_on else "off", *counts, problem)
-
-
-def _replays(settings: Settings, name: str) -> tuple[int, int]:
-    """Dead letters that wait, and what a replay delivered: both are the store's, which a replay writes too."""
-    from headwater.storage.deliveries import Deliveries, delivery_path
-
-    path = delivery_path(settings, name)
-    if not path.exists():
-        return 0, 0
-    store = Deliveries(path, read_only=True)
-    try:
-        return store.replays()
-    finally:
-        store.close()
+    found = standing(settings, config, name)
+    counts = (f"{count:,}" for count in (found.delivered, found.dead, found.filtered))
+    problem = f"since {found.failing_since:%Y-%m-%d %H:%M}: {found.last_error}" if found.failing_since else ""
+    return (name, found.type, "on" if found.is_enabled else "off", *counts, problem)

@@ -1,7 +1,7 @@
 """The routes that show and change the platform's inside: receipts, live events, plan, destinations, replay.
 
 Belongs here: HTTP, and who may. Does not belong here: what they tell or do; that is in `headwater.storage` and
-`headwater.policy`, and replaying is the collector's.
+`headwater.policy`, and replaying is in `replaying`.
 
 Each needs an admin token (`admin_tokens` of platform.yaml) with the scope that its route names. Nothing here opens the
 warehouse: receipts read log, lake, delivery stores and the read copy.
@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Body, Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
@@ -24,8 +24,10 @@ from headwater.configuration import Config
 from headwater.policy.selection import kept_away
 from headwater.serve.current import CurrentConfig
 from headwater.serve.errors import ApiError
+from headwater.serve.replaying import Replaying
 from headwater.settings import Settings
-from headwater.storage.deliveries.switch import is_enabled, set_enabled
+from headwater.storage.deliveries.progress import standing
+from headwater.storage.deliveries.switch import set_enabled
 
 _BEARER = HTTPBearer(auto_error=False, description="An admin token of `admin_tokens` in config/platform.yaml.")
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
@@ -71,10 +73,15 @@ def install(app: FastAPI, settings: Settings, current: CurrentConfig) -> None:
         config = current.config
         return _json({"plan": config.plan, "events": config.tracking_plan})
 
+    def told(config: Config, name: str) -> dict[str, Any]:
+        return vars(standing(settings, config, name)) | {"description": config.destinations[name].description}
+
     @app.get("/v1/destinations", summary="Streaming destinations", dependencies=allowed("destinations"))
     async def destinations() -> Response:
+        """Whether each is on, how many events it was given, how many are dead letters, and what goes wrong."""
         config = current.config
-        return _json([_destination(settings, config, name) for name, d in config.destinations.items() if d.stream])
+        names = [name for name, found in config.destinations.items() if found.stream]
+        return _json(await asyncio.to_thread(lambda: [told(config, name) for name in names]))
 
     @app.put("/v1/destinations/{name}", summary="Switch one on or off", dependencies=allowed("destinations"))
     async def switch(name: str, wanted: Switch) -> Response:
@@ -84,11 +91,22 @@ def install(app: FastAPI, settings: Settings, current: CurrentConfig) -> None:
             known = ", ".join(n for n, d in config.destinations.items() if d.stream) or "none"
             raise ApiError(404, "not_found", f"There is no streaming destination «{name}»; there are: {known}.")
         await asyncio.to_thread(set_enabled, settings, name, wanted.is_enabled)
-        return _json(_destination(settings, config, name))
+        return _json(await asyncio.to_thread(told, config, name))
 
-    @app.post("/v1/replay", summary="Put quarantined rows through again", dependencies=allowed("replay"))
-    async def replay(request: Request, rows: Annotated[bytes, Body(media_type="application/x-ndjson")]) -> Response:
-        return await _forward(settings, request, rows)
+    replaying = Replaying(settings)
+
+    @app.post(
+        "/v1/replay",
+        summary="Put events through again that did not get through",
+        dependencies=allowed("replay"),
+        openapi_extra={"requestBody": {"required": True, "content": replaying.documented()}},
+    )
+    async def replay(request: Request) -> Response:
+        """What was kept aside, or a destination's dead letters, each event once. A choice (JSON) takes the words of
+        `headwater replay`: `quarantine` or `destination`, then `reason`, `source`, `event`, `since`, `until`, `ids`;
+        the answer comes when it is done, and a caller that goes away does not stop it. Or quarantined rows themselves,
+        mended perhaps (NDJSON, as `headwater replay --quarantine --export` writes them)."""
+        return await replaying.answer(request)
 
 
 def _require(current: CurrentConfig, scope: str) -> Callable[[_Credentials], None]:
@@ -105,12 +123,6 @@ def _require(current: CurrentConfig, scope: str) -> Callable[[_Credentials], Non
     return require
 
 
-def _destination(settings: Settings, config: Config, name: str) -> dict[str, Any]:
-    found = config.destinations[name]
-    enabled = is_enabled(settings, name, found.is_enabled)
-    return {"name": name, "type": found.type, "is_enabled": enabled, "description": found.description}
-
-
 async def _events(follower: Any) -> AsyncIterator[bytes]:
     """New events, until sending fails because the reader has gone; a comment now and then keeps the line alive, and
     finds that out. Asking whether the reader is there would read the request beside Starlette, which does."""
@@ -124,19 +136,6 @@ async def _events(follower: Any) -> AsyncIterator[bytes]:
             quiet = 0.0
             yield b": quiet\n\n"
         await asyncio.sleep(POLL_SECONDS)
-
-
-async def _forward(settings: Settings, request: Request, rows: bytes) -> Response:
-    """The collector judges; it alone writes the log."""
-    import httpx
-
-    headers = {"Authorization": request.headers["authorization"], "Content-Type": "application/x-ndjson"}
-    try:
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
-            answer = await client.post(f"{settings.collector_url}/v1/replay", content=rows, headers=headers)
-    except httpx.TransportError as error:
-        raise ApiError(503, "unavailable", f"The collector does not answer: {error}.", {"Retry-After": "2"}) from error
-    return Response(answer.content, answer.status_code, media_type="application/json")
 
 
 def _json(content: Any) -> Response:
