@@ -66,13 +66,19 @@ def money(cents: int | None, currency: str) -> str:
 
 
 def _counts(ask: _Asker, config: Config) -> None:
-    events, first, last = ask.one("select count(*), min(timestamp), max(timestamp) from raw.events")[:3]
+    # what says that it happened after it came in tells a wrong clock, and nothing of how far the events go
+    events, first, last, ahead = ask.one(
+        "select count(*), min(timestamp) filter (not is_ahead), max(timestamp) filter (not is_ahead),"
+        " count(*) filter (is_ahead)"
+        " from (select timestamp, timestamp > received_at + interval '1 day' as is_ahead from raw.events)"
+    )[:4]
     people, named = ask.one(
         "select count(distinct customer_id),"
         " count(distinct customer_id) filter (where id_type = 'user_id') from identity.identifiers"
     )[:2]
     click.echo(f"\n{config.platform.company}")
-    click.echo(f"  events      {events or 0:>10,}   {first} to {last}")
+    beyond = f"; {ahead:,} say that they happened after they came in" if ahead else ""
+    click.echo(f"  events      {events or 0:>10,}   {first} to {last}{beyond}")
     click.echo(f"  people      {people or 0:>10,}   {named or 0:,} with a user id")
     _orders(ask, config.platform.currency)
     for name, query in {
