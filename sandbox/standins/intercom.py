@@ -24,7 +24,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 class Intercom(Standin):
-    """A contact is one by its external id or address; events are kept as often as they are told, as Intercom does."""
+    """A contact is one by its external id or address; an event by its person, name and second."""
 
     name = "intercom"
     title = "Intercom"
@@ -82,7 +82,8 @@ class Intercom(Standin):
         who = self._find({"external_id": sent.get("user_id"), "email": sent.get("email")})
         if not who:
             return refused(404, "not_found", "User Not Found")
-        self.keep([(sent["event_name"], None, sent.get("user_id") or sent.get("email"), sent)])
+        once = f"event {who} {sent['event_name']} {sent['created_at']}"
+        self.keep([(sent["event_name"], once, sent.get("user_id") or sent.get("email"), sent)])
         return Response(status_code=202)
 
     def _find(self, sent: dict[str, Any]) -> str | None:

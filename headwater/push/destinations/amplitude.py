@@ -11,6 +11,10 @@ send identifies as `$identify` and `$groupidentify` events to the same address, 
 - an event is known again by `insert_id` and device for 7 days; text values are cut at 1,024 characters;
 - revenue: `revenue`, or `price` × `quantity`, with `productId`, `revenueType`, `currency`; a refund is negative;
 - regions: api2.amplitude.com, api.eu.amplitude.com.
+
+Read there: the limits of a request (413 above them; newer pages allow 2,000), 30 events/s for a user or device,
+`insert_id` for 7 days, the 400 that names events, the hosts. From memory, not verified here: the daily quota, the
+placeholders, the cut at 1,024 characters, the fields of revenue, identifies and groups.
 """
 
 from __future__ import annotations

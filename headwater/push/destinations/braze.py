@@ -12,6 +12,10 @@ Known there:
 - one purchase object for each product, quantity 1 to 100, revenue = price × quantity; for newer customers Braze has
   `ecommerce.*` events instead (`settings.orders: recommended`), which it holds to a schema;
 - it knows nothing again by an id: a request repeated counts twice.
+
+Read there: 75 objects, 3,000 requests in 3 seconds, 201 with `errors` also when some were refused; no field of an
+event or purchase by which it would be known again (RudderStack's page on Braze says that repeats are counted). From
+memory, not verified here: `input_array` and `index`, 50 aliases, quantities to 100, the schema of `ecommerce.*`.
 """
 
 from __future__ import annotations

@@ -11,6 +11,9 @@ there:
 - 207 names the refused operations by `batch_index`, the others are in; 400 refuses all;
 - an event's name at most 100 bytes; an identify at most 300 attributes, names 150 bytes, values 1,000 bytes;
 - groups are objects of a type, related to people; hosts: track.customer.io, track-eu.customer.io.
+
+Read in copies of these pages: path, credentials, hosts, 500 KB and 32 KB, 100 requests a second. From memory, not
+verified here: the 207 with `batch_index`, the ULID, the 30 days, the lengths of names and values.
 """
 
 from __future__ import annotations

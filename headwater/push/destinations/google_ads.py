@@ -10,6 +10,10 @@ By Google's pages «Upload offline conversions», «Enhanced conversions for lea
 `userIdentifiers`, none beside `gbraid` or `wbraid`, one identifier in each. 200 carries `results` in request order
 (empty where refused) and `partialFailureError`, whose errors name the conversion by the index of
 `location.fieldPathElements`. A conversion is known again by its action with `orderId`, else with click and time.
+
+Read there (v24, v25; v26 is the newest): `partialFailure` must be true, one identifier in each `userIdentifiers`,
+`results` empty where refused, other faults as an error of the whole call. From memory, not verified here: the 2,000,
+the five identifiers, the names of error codes, what makes two conversions one.
 """
 
 from __future__ import annotations

@@ -8,8 +8,12 @@ id in the message, and is then repeated as `PUT /contacts/<id>`; an archived con
 answers 202 without a body, or 404 when the person is not there: the contact is then created first. Event names are
 best «verb-noun» in the past (`placed-order`), at most 120 different ones; metadata is flat, a price is `{amount in
 cents, currency}`. Errors are `{"type": "error.list", "errors": [{code, message}]}`. 10,000 requests a minute for an
-app, let through evenly by tenths of it; 429 carries `X-RateLimit-Reset` as a Unix time. An event has no id in Intercom,
-so a request repeated after a lost answer counts twice there; `message_id` in its metadata tells them apart.
+app, let through in windows of ten seconds; 429 carries `X-RateLimit-Reset` as a Unix time. An event has no id; by
+«Event de-duplication» Intercom «may detect and ignore» a second event of the same person, name and `created_at` (whole
+seconds), and answers it with 202 too. So a repeat is known again, and of two different events of one name within a
+second one may be lost there: nothing in the request tells them apart.
+
+Read there: all of this but, from memory and not verified here, the 120 names, archived contacts, the codes of errors.
 """
 
 from __future__ import annotations
@@ -92,7 +96,6 @@ class Intercom(EventDestination):
     integrations_name = "Intercom"
     Settings = IntercomSettings
     streaming = Streaming(batch_size=1)
-    knows_repeats = False
     rate_per_second = 150.0
 
     def __init__(self, config: DestinationConfig) -> None:

@@ -12,6 +12,9 @@ Sources: developers.klaviyo.com/en/reference/{create_event,bulk_create_events,cr
 - an event of one profile and metric is known again by `unique_id`; `value` and `value_currency` are what it is worth;
 - phone numbers must be E.164; a profile needs one of id, email, phone_number, external_id, anonymous_id;
 - the metrics of a shop have fixed names and properties (`Placed Order`: `OrderId`, `Items`, …).
+
+Read there: the key and `revision` headers, the sizes of limits (75/s and 700 a minute, 350/s and 3,500, 10/s and 150),
+5 MB. From memory, not verified here: which call has which limit, 1,000 events, `unique_id`, the pointers of errors.
 """
 
 from __future__ import annotations

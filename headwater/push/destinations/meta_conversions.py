@@ -9,6 +9,10 @@ deduplicate pixel and server events) and «Graph API: handling errors, rate limi
 seconds, at most 7 days back (62 for `physical_store`), or the whole request is refused; an event is known again by
 `event_name` and `event_id` for 48 hours. There is no partial success: 200 tells `events_received`, an error is
 `{"error": {message, type, code, error_subcode, is_transient, error_user_title, error_user_msg, fbtrace_id}}` for all.
+
+Read there: the 7 days and that one older event refuses the request; that the later of two events of one `event_name`
+and `event_id` within 48 hours is dropped, which these pages say of a pixel's and a server's. From memory, not verified
+here: that it holds of a server's own repeat too, the 1,000 events, the 62 days, the numbers of error codes.
 """
 
 from __future__ import annotations

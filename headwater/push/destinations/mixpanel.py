@@ -12,6 +12,10 @@ Sources: docs.mixpanel.com/reference/{import-events,profile-set,group-set-proper
 - `/engage` and `/groups` take 2,000 updates, the token in each, and answer `{"status": 1|0, "error": …}`; updates are
   applied in the order of their `$time` (milliseconds, as its own SDKs send), so that a late one undoes no newer one;
 - regions: api.mixpanel.com, api-eu.mixpanel.com, api-in.mixpanel.com.
+
+Read there (and in «Event deduplication»): 2,000 events, the older 2 MB, 1 MB an event, the 400 with `failed_records`,
+placeholders, the four fields by which an event is known again, 36 characters, 2,000 updates. From memory, not verified
+here: the 10 MB, id merge, the order by `$time`, the answers of `/engage` and `/groups`.
 """
 
 from __future__ import annotations

@@ -10,6 +10,9 @@ and at most 200 records of one object; 200 carries the results in request order:
 `message`, `fields`. A record is found by the value of a field that is marked as «External ID» and «Unique»; one value
 twice in a request is refused. `403 REQUEST_LIMIT_EXCEEDED` means busy: the day's requests (by edition and licences) or
 too many long ones at once. A session that ended is `401 INVALID_SESSION_ID`.
+
+Read there: the request, 200 records of one type, external ids only, results in order, 400 for what is malformed, 403
+for too many requests. From memory, not verified here: that one value twice is refused, the field lengths, 401's word.
 """
 
 from __future__ import annotations

@@ -8,6 +8,10 @@ else a status and one word: 400 `invalid_payload`, `no_text`, `invalid_blocks`; 
 `no_service`, `channel_not_found`; 410 `channel_is_archived`. One message a second; 429 with `Retry-After`. A text has
 at most 40,000 characters, one in a block 3,000, a message 50 blocks. `&`, `<` and `>` of values must be written as
 entities. Slack knows no message again: one repeated after a lost answer appears twice.
+
+Read there (and in the changelog of 2016-05-17, «Improving error conditions for Incoming Webhooks»): one message a
+second; `invalid_payload`, `user_not_found`, `action_prohibited`, `channel_not_found`, `channel_is_archived` and their
+statuses. From memory, not verified here: the other words, the lengths.
 """
 
 from __future__ import annotations

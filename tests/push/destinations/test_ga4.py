@@ -128,13 +128,23 @@ def test_orders_arrive_and_a_purchase_repeated_is_one(tool: StandinServer) -> No
 
 
 def test_with_debug_the_complaint_finds_its_event(tool: StandinServer) -> None:
-    bad = shop.track(2, "Order Completed", {"revenue": 5})
+    bad = shop.track(2, "Order Refunded", {"total": 5})
     found = deliver(make(tool.url, debug=True), shop.PAGE, bad, shop.ORDER_REFUNDED)
     assert accepted(found) == [True, False, True]
     assert found[1][0].code == "VALUE_REQUIRED"
     assert tool.kept() == []
     assert accepted(deliver(make(tool.url), shop.PAGE, bad)) == [True, True]
-    assert tool.counts() == {"page_view": 1, "purchase": 1}
+    assert tool.counts() == {"page_view": 1, "refund": 1}
+
+
+@pytest.mark.parametrize("order", [{}, {"order_id": ""}])
+def test_a_purchase_without_an_orders_number_is_known_again_by_its_message(
+    tool: StandinServer, order: dict[str, Any]
+) -> None:
+    orders = [shop.track(n, "Order Completed", {"revenue": 5, **order}) for n in (1, 2)]
+    for _ in range(2):
+        assert accepted(deliver(make(tool.url), *orders)) == [True, True]
+    assert tool.counts() == {"purchase": 2}
 
 
 def test_an_amount_has_the_events_currency_else_the_companys() -> None:

@@ -104,6 +104,15 @@ def test_events_arrive_one_by_one_and_their_person_is_created(tool: StandinServe
     assert [row["payload"]["metadata"]["message_id"] for row in tool.kept()[1:]] == [e["messageId"] for e in ORDERS]
 
 
+def test_an_event_told_again_is_known_by_its_person_name_and_second(tool: StandinServer) -> None:
+    destination = make(tool.url)
+    for _ in range(2):  # as after an answer that was lost
+        assert accepted(deliver(destination, shop.ORDER_COMPLETED | {"timestamp": PAST})) == [True]
+    later = shop.ORDER_COMPLETED | {"messageId": "later", "timestamp": "2025-11-20T10:00:01.000Z"}
+    assert accepted(deliver(destination, later)) == [True]
+    assert tool.counts()["placed-order"] == 2
+
+
 def test_an_event_of_nobody_known_is_refused_where_no_contact_may_be_made(tool: StandinServer) -> None:
     [[outcome]] = deliver(make(tool.url, create_contacts=False), ORDERS[0])
     assert (outcome.is_accepted, outcome.code, outcome.message) == (False, "not_found", "User Not Found")
