@@ -12,7 +12,8 @@ names of properties have at most 50 of a-z, 0-9 and _, an occurrence at most 50 
 seconds by plan; 429 tells the `policyName`. `uuid` is kept with an occurrence, but does not undo a repeat there.
 
 Read there: both requests, 100 inputs, 207 with trace ids, the rates, names and 50 properties, 204; `uuid` is for
-matching data with other systems, no word of repeats. The changelog of 2021 allows values 50 characters (addresses 200). From memory, not verified here: the 1,024 characters of today, the 500 occurrences, `policyName`.
+matching data with other systems, no word of repeats. The changelog of 2021 allows values 50 characters (addresses
+200). From memory, not verified here: the 1,024 characters of today, the 500 occurrences, `policyName`.
 """
 
 from __future__ import annotations
