@@ -52,7 +52,8 @@ class Result:
         name: the transformation that dropped or failed it, else the last one.
         detail: why it failed, with the line of the company's file.
         seconds: how long the chain took.
-        steps: (name, what it did) of each transformation that was run, in order.
+        steps: (name, what it did) of each transformation that was run, in order; the last one is the one that dropped
+            it, failed or hung.
     """
 
     status: Literal["changed", "unchanged", "dropped", "failed"]
@@ -142,18 +143,15 @@ class Transformer:
             done, guilty = len(results), done + (len(answers) if ended.guilty is None else ended.guilty)
             # those before it had been run, but not been told of yet
             results += self._run_batch(payloads[done:guilty], lines[done:guilty])
-            name = self.names[ended.step]
+            name, steps = self.names[ended.step], self._steps("failed", ended.step, ended.changed)
             detail = ended.detail if ".py, line " in ended.detail else f"{name}.py: {ended.detail}"
-            results.append(Result("failed", None, name, detail, ended.seconds))
+            results.append(Result("failed", None, name, detail, ended.seconds, steps))
         return results
 
     def _result(self, payload: dict[str, Any], answer: bytes) -> Result:
         status, step, micros, changed, body = answer.split(b" ", 4)
-        last, mask, seconds = int(step), int(changed), int(micros) / 1e6
-        told = ["changed" if mask >> number & 1 else "unchanged" for number in range(last + 1)]
-        if status in (b"dropped", b"failed"):
-            told[last] = status.decode()
-        name, steps = self.names[last], tuple(zip(self.names, told, strict=False))
+        last, seconds = int(step), int(micros) / 1e6
+        name, steps = self.names[last], self._steps(status.decode(), last, int(changed))
         if status == b"unchanged":
             return Result("unchanged", payload, name, "", seconds, steps)
         if status == b"changed":
@@ -161,6 +159,12 @@ class Transformer:
         if status == b"dropped":
             return Result("dropped", None, name, "", seconds, steps)
         return Result("failed", None, name, body.decode(), seconds, steps)
+
+    def _steps(self, status: str, last: int, changed: int) -> tuple[tuple[str, str], ...]:
+        told = ["changed" if changed >> number & 1 else "unchanged" for number in range(last + 1)]
+        if status in ("dropped", "failed"):
+            told[last] = status
+        return tuple(zip(self.names, told, strict=False))
 
     def _ready(self) -> _Worker | None:
         if self._broken is None and self._worker is None:
@@ -178,11 +182,14 @@ class Transformer:
 
 class _EndedError(Exception):
     """The process ended, or had to be ended. `answers` are the first ones; `guilty` is the number of the event that
-    was being run, None when there was none."""
+    was being run, None when there was none; `step` where in the chain it was, `changed` a bit for each step before."""
 
-    def __init__(self, answers: list[bytes], guilty: int | None, step: int, detail: str, seconds: float = 0.0) -> None:
+    def __init__(
+        self, answers: list[bytes], guilty: int | None, step: int, changed: int, detail: str, seconds: float = 0.0
+    ) -> None:
         super().__init__(detail)
-        self.answers, self.guilty, self.step, self.detail, self.seconds = answers, guilty, step, detail, seconds
+        self.answers, self.guilty, self.step, self.changed = answers, guilty, step, changed
+        self.detail, self.seconds = detail, seconds
 
 
 class _Worker:
@@ -192,7 +199,7 @@ class _Worker:
         self._folder = folder
         self._progress_file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._stacks = tempfile.TemporaryFile()  # noqa: SIM115
-        self._progress_file.write(PROGRESS.pack(-1, 0, 0.0))
+        self._progress_file.write(PROGRESS.pack(-1, 0, 0, 0.0))
         self._progress_file.flush()
         self._progress = mmap(self._progress_file.fileno(), PROGRESS.size)
         shared = (self._progress_file.fileno(), self._stacks.fileno())
@@ -220,9 +227,10 @@ class _Worker:
         until = monotonic() + START_SECONDS
         while b"\n" not in self._buffer:
             if not select.select([self._out], [], [], max(until - monotonic(), 0))[0]:
-                return 0, f"loading and setup() took longer than {START_SECONDS:g} s"
+                where = self._line_it_is_at()
+                return self._step_it_is_at(), f"{where}loading and setup() took longer than {START_SECONDS:g} s"
             if not self._read():
-                return 0, f"the process ended while loading ({self._ending()})"
+                return self._step_it_is_at(), f"the process ended while loading ({self._ending()})"
         line, _, self._buffer = self._buffer.partition(b"\n")
         if line == b"ready":
             return None
@@ -238,14 +246,14 @@ class _Worker:
         body = b"\n".join(lines)
         unsent = memoryview(b"%d %d\n%b" % (len(lines), len(body), body))
         answers: list[bytes] = []
-        PROGRESS.pack_into(self._progress, 0, -1, 0, monotonic())
-        suspect: tuple[int, int, float] | None = None
+        PROGRESS.pack_into(self._progress, 0, -1, 0, 0, monotonic())
+        suspect: tuple[int, int, int, float] | None = None
         while len(answers) < len(lines):
-            place = number, step, since = PROGRESS.unpack_from(self._progress, 0)
+            place = number, step, changed, since = PROGRESS.unpack_from(self._progress, 0)
             limit = limits[step] if number >= 0 else START_SECONDS
             left = since + limit - monotonic()
             if left <= 0 and place == suspect:
-                raise self._overdue(answers, number, step, limit)
+                raise self._overdue(answers, number, step, changed, limit)
             # looked at twice: what is half written is not believed
             suspect, left = (place, 0.01) if left <= 0 else (None, min(left, *limits))
             poll = select.poll()
@@ -285,20 +293,24 @@ class _Worker:
         self._buffer += data
         return bool(data)
 
-    def _overdue(self, answers: list[bytes], number: int, step: int, limit: float) -> _EndedError:
+    def _overdue(self, answers: list[bytes], number: int, step: int, changed: int, limit: float) -> _EndedError:
         if number < 0:
-            return _EndedError(answers, None, step, "the process does not answer")
+            return _EndedError(answers, None, step, 0, "the process does not answer")
         why = f"{self._line_it_is_at()}took longer than {limit:g} s"
-        return _EndedError(answers, number, step, why, limit)
+        return _EndedError(answers, number, step, changed, why, limit)
 
     def _dead(self, answers: list[bytes]) -> _EndedError:
-        number, step, _ = PROGRESS.unpack_from(self._progress, 0)
+        number, step, changed, _ = PROGRESS.unpack_from(self._progress, 0)
         guilty = number if number >= len(answers) else None
-        return _EndedError(answers, guilty, step, f"the process ended ({self._ending()})")
+        return _EndedError(answers, guilty, step, changed, f"the process ended ({self._ending()})")
 
     def _ending(self) -> str:
         code = self._process.wait()
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+    def _step_it_is_at(self) -> int:
+        step: int = PROGRESS.unpack_from(self._progress, 0)[1]
+        return step
 
     def _line_it_is_at(self) -> str:
         """Where it hangs, as `file, line n: `, asked of the process itself."""

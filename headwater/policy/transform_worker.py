@@ -31,7 +31,9 @@ import msgspec
 
 from headwater.event import fault
 
-PROGRESS = struct.Struct("<qqd")  # event, step, since when (monotonic); one that is -1 is between events
+# event (-1: between events, or still loading), step, a bit for each step that changed it, since when (monotonic)
+PROGRESS = struct.Struct("<qqQd")
+_STEPS_TOLD = 2**64 - 1
 FLUSH_SECONDS = 0.002
 LONGEST_DETAIL = 500
 
@@ -49,6 +51,7 @@ def main(folder: Path, names: list[str], progress: mmap, limit: float) -> None:
     commands, answers = _private_pipes()
     steps: list[_Step] = []
     for number, name in enumerate(names):
+        PROGRESS.pack_into(progress, 0, -1, number, 0, monotonic())
         try:
             steps.append(_load(folder / f"{name}.py"))
         except BaseException as error:  # noqa: BLE001 - whatever it raises, sys.exit() too, is the file's own fault
@@ -73,12 +76,12 @@ def _run_batch(
         now = monotonic()
         out.append(b"%b %d %d %d %b\n" % (status, step, (now - started) * 1e6, changed, body))
         if now - flushed > FLUSH_SECONDS:
-            PROGRESS.pack_into(progress, 0, -1, 0, now)
+            PROGRESS.pack_into(progress, 0, -1, 0, 0, now)
             _write(answers, b"".join(out))
             out.clear()
             flushed = now
     signal.setitimer(signal.ITIMER_REAL, 0)
-    PROGRESS.pack_into(progress, 0, -1, 0, monotonic())
+    PROGRESS.pack_into(progress, 0, -1, 0, 0, monotonic())
     _write(answers, b"".join(out))
 
 
@@ -91,7 +94,7 @@ def _run(
         event = _decode(line)
         message_id, received_at, was_faulty = event.get("messageId"), event.get("receivedAt"), _fault(event) is not None
         for step, call in enumerate(steps):
-            PROGRESS.pack_into(progress, 0, number, step, monotonic())
+            PROGRESS.pack_into(progress, 0, number, step, changed & _STEPS_TOLD, monotonic())
             event = call(event)
             if event is None:
                 return b"dropped", step, changed, b""

@@ -139,8 +139,23 @@ def test_only_the_event_that_fails_has_failed_and_says_where(chain, line, words)
 
 def test_the_file_of_a_chain_that_hangs_is_the_one_named(chain):
     same = "def transform(event):\n    return event\n"
-    [result] = chain(first=same, second=on("while True: pass"), third=same).run([order(go=True)])
+    name = "def transform(event):\n    event['event'] = 'Named'\n    return event\n"
+    for line in ("while True: pass", "import os; os._exit(3)"):
+        transformer = chain(first=same, second=name, third=on(line), fourth=same)
+        before, result, after = transformer.run([order(1), order(2, go=True), order(3)])
+        assert (result.status, result.name) == ("failed", "third")
+        assert result.steps == (("first", "unchanged"), ("second", "changed"), ("third", "failed"))
+        assert before.steps == after.steps == (*result.steps[:2], ("third", "unchanged"), ("fourth", "unchanged"))
+
+
+@pytest.mark.slow
+def test_the_file_of_a_chain_that_hangs_while_loading_is_the_one_named(chain, monkeypatch):
+    same = "def transform(event):\n    return event\n"
+    transformer = chain(first=same, second=f"import time\n{same}\ndef setup():\n    time.sleep(600)\n", third=same)
+    monkeypatch.setattr("headwater.policy.transform.START_SECONDS", 10.0)
+    [result] = transformer.run([order()])
     assert (result.status, result.name) == ("failed", "second")
+    assert result.detail.startswith("second.py, line 6: loading and setup() took longer than")
 
 
 def test_printing_and_reading_stdin_do_not_harm(chain):
