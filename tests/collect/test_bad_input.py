@@ -176,6 +176,7 @@ def test_any_timestamp_is_accepted_and_lands(collector: CollectorProcess, tmp_pa
     assert land_events(settings, load_config(settings)).events == 1
 
 
+@pytest.mark.slow
 def test_an_sdk_whose_clock_is_two_hours_ahead_is_set_right(collector: CollectorProcess) -> None:
     """Clock rule, from the request to `raw.events`: what the SDK says happened 90 seconds before it sent."""
     from headwater.load.events import load_events

@@ -51,6 +51,7 @@ def test_kill_9_in_the_middle_loses_nothing_acknowledged(collector: CollectorPro
     assert acknowledged <= {record.message_id for record in collector.records()}
 
 
+@pytest.mark.slow
 def test_sigterm_under_load_loses_nothing_acknowledged_and_ends_cleanly(collector: CollectorProcess) -> None:
     acknowledged: set[str] = set()
     enough = threading.Event()
@@ -88,6 +89,7 @@ def test_sigterm_seals_the_log(collector: CollectorProcess) -> None:
     assert [segment.is_sealed for segment in segments(collector.settings.log_dir)] == [True]
 
 
+@pytest.mark.slow
 def test_a_restart_after_kill_9_goes_on_in_a_new_segment(collector: CollectorProcess) -> None:
     collector.post("/v1/batch", batch("before", 2))
     collector.stop(signal.SIGKILL)

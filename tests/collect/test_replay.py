@@ -118,6 +118,7 @@ def test_the_whole_loop_violation_fix_replay_once_and_nothing_the_second_time(sh
     assert (quarantine_id, replayed_at) == (second[3], second[2])
 
 
+@pytest.mark.slow
 def test_a_row_that_is_sent_again_when_the_marks_are_lost_is_the_same_event(shop, tmp_path):
     shop.post("/v1/track", {"event": "Order Completed", "userId": "u1", "properties": {"total": "x"}})
     landed(shop)
@@ -131,6 +132,7 @@ def test_a_row_that_is_sent_again_when_the_marks_are_lost_is_the_same_event(shop
     assert loaded(shop, "select count(*) from raw.events") == [(1,)]
 
 
+@pytest.mark.slow
 def test_only_the_chosen_rows_are_sent(shop, tmp_path):
     shop.post("/v1/batch", {"batch": [order(1, "a"), {"type": "track", "userId": "u1"}, {"type": "page", "name": "x"}]})
     shop.post("/v1/batch", content=b'{"batch": [')
@@ -153,6 +155,7 @@ def test_only_the_chosen_rows_are_sent(shop, tmp_path):
     assert "still: no userId or anonymousId" in output
 
 
+@pytest.mark.slow
 def test_what_the_plan_drops_now_is_through_too(shop, tmp_path):
     shop.post("/v1/batch", {"batch": [order(1, "a")]})
     landed(shop)
@@ -164,6 +167,7 @@ def test_what_the_plan_drops_now_is_through_too(shop, tmp_path):
     assert loaded(shop, "select count(*) from raw.quarantine where replayed_at is not null") == [(1,)]
 
 
+@pytest.mark.slow
 def test_one_that_a_transformation_fails_again_may_be_put_through_once_more(shop, tmp_path):
     folder = tmp_path / "config" / "transformations"
     folder.mkdir()
@@ -190,6 +194,7 @@ def test_one_that_a_transformation_fails_again_may_be_put_through_once_more(shop
     ]
 
 
+@pytest.mark.slow
 def test_a_person_exports_mends_and_sends_what_was_not_json(shop, tmp_path):
     shop.post("/v1/batch", content=b'{"batch": [{"type": "page", "userId": "u1"}, {"type": "page", "userId": "u2"}')
     shop.post("/v1/batch", {"batch": [{"type": "page", "name": "Home", "messageId": "m5"}]})

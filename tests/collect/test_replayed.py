@@ -62,6 +62,7 @@ def mended(shop, tmp_path):
     return shop
 
 
+@pytest.mark.slow
 def test_what_http_put_through_the_command_does_not_and_says_so(mended, tmp_path):
     rows = exported(mended, tmp_path / "rows.ndjson")
     assert post(mended, *rows[:2])["accepted"] == 2
@@ -71,6 +72,7 @@ def test_what_http_put_through_the_command_does_not_and_says_so(mended, tmp_path
     assert set(put_through(mended).values()) == {1}
 
 
+@pytest.mark.slow
 def test_what_the_command_put_through_http_does_not_and_says_so(mended, tmp_path):
     rows = exported(mended, tmp_path / "rows.ndjson")
     assert "3 rows put through again" in again(mended).output
@@ -104,6 +106,7 @@ def test_one_that_was_kept_aside_again_since_may_be_put_through_anew_once(shop):
     assert post(shop, row(1, keptAgainAt=first))["alreadyReplayed"] == 1
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_leave_each_row_in_the_log_once(shop):
     """Senders go on over the kills, until every row was answered for."""
     rows = [[row(number), row(number + 1)] for number in range(0, 400, 2)]

@@ -34,7 +34,10 @@ OF_ATTEMPT = frozenset(
     | {"push.rejected_rows.next_attempt_at", "raw.destination_counts.read_at"}
     | {f"raw.deliveries.{column}" for column in ("seq", "at", "attempts", "answer", "steps")}
     # a tool that knows no repeat counts the request that was in flight twice
-    | {"raw.destination_counts.events", "marts.reconciliation.tool_count"}
+    | {"raw.destination_counts.events", "intermediate.int_deliveries_reported.tool_count"}
+    | {"intermediate.int_deliveries_reported.tool_difference", "marts.reconciliation.tool_count"}
+    | {"marts.reconciliation.tool_difference", "raw.destination_reports.read_at"}
+    | {"intermediate.int_deliveries_reported.delivered_before_report"}
 )
 
 

@@ -180,6 +180,7 @@ def test_a_later_tie_never_takes_an_older_one_away(con: Con, identity: Identity,
     assert most == (1,)
 
 
+@pytest.mark.slow
 def test_the_same_events_in_any_order_of_rows_give_the_same_tables(
     con: Con, identity: Identity, events: Events
 ) -> None:

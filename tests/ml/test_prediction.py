@@ -72,6 +72,7 @@ def test_the_model_beats_the_recency_rule_where_the_truth_lies_elsewhere(trained
     assert all(png.startswith(b"\x89PNG") for png in trained.plots.values())
 
 
+@pytest.mark.slow
 def test_the_same_data_read_back_from_a_table_keeps_the_version_and_fits_nothing(company, prepared, trained, folder):
     rows = prepared.frame.sample(frac=1, random_state=1)  # noqa: F841 - DuckDB reads it by name
     with duckdb.connect() as con:

@@ -52,6 +52,7 @@ def test_every_candidate_comes_back_as_it_was_saved(prepared, tmp_path, monkeypa
     assert (back.probability(rows) == model.probability(rows)).all()
 
 
+@pytest.mark.slow
 def test_a_changed_model_file_is_refused(saved):
     path = saved.folder / "model.skops"
     path.write_bytes(path.read_bytes() + b" ")

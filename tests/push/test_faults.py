@@ -158,6 +158,7 @@ def rude_server(behave: Callable[[socket.socket], None]) -> Iterator[str]:
             thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "behave",
     [

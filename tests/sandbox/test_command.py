@@ -20,6 +20,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_simulate_writes_what_the_contract_names_and_drops_chats(tmp_path: Path) -> None:
     out, inbox = tmp_path / "out", tmp_path / "inbox"
     done = run("simulate", "--out", out, "--people", 80, "--as-of", "2026-06-20", "--inbox", inbox)

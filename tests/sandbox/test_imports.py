@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import sandbox
@@ -11,6 +12,7 @@ ROOT = Path(sandbox.__file__).resolve().parent.parent
 PLATFORM = ("headwater", "orchestration", "ml")
 
 
+@cache
 def imports(folder: str) -> set[str]:
     found: set[str] = set()
     for file in (ROOT / folder).rglob("*.py"):

@@ -98,8 +98,24 @@ def check_calls(journey: Journey, *, group_traits: dict[str, Any], kinds: tuple[
             assert row.user_id == "u1"
 
 
-def check_once(journey: Journey) -> None:
-    """Nothing is there twice, though the front's faults made the SDK send again what had been taken."""
+def python_calls(client: Any) -> None:
+    """`CALLS`, by an SDK of Python's."""
+    client.identify("u1", TRAITS)
+    client.track("u1", "Order Completed", ORDER)
+    client.page("u1", None, "Shop", {"depth": 3})
+    client.screen("u1", None, "Shop", {"depth": 3})
+    client.group("u1", "g1", {"seats": 12})
+    client.alias("before", "u1")
+
+
+def check_once(journey: Journey, retried: int) -> None:
+    """Nothing is missing or there twice, though the front's faults made the SDK send again what had been taken.
+
+    Args:
+        retried: how many `Retried` were sent, with their number as `n`, while the front had faults.
+    """
+    assert journey.front.faults == []
+    assert sorted(row.payload["properties"]["n"] for row in journey.named("Retried")) == list(range(retried))
     ids = [row.message_id for row in journey.rows]
     assert len(ids) == len(set(ids))
     assert set(ids) == set(journey.logged)

@@ -31,9 +31,7 @@ def test_every_call_arrives_as_it_was_made(journey: Journey) -> None:
 
 
 def test_what_was_sent_again_after_faults_is_there_once(journey: Journey) -> None:
-    check_once(journey)
-    assert {row.payload["properties"]["n"] for row in journey.named("Retried")} == set(range(10))
-    assert journey.front.faults == []
+    check_once(journey, retried=10)
 
 
 def test_the_clock_and_the_library_are_told(journey: Journey) -> None:

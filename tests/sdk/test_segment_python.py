@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from segment.analytics.client import Client
 
-from tests.sdk.journey import FAULTS, ORDER, TRAITS, WRITE_KEY, Journey, check_calls, check_clock, check_once
+from tests.sdk.journey import FAULTS, WRITE_KEY, Journey, check_calls, check_clock, check_once, python_calls
 
 pytestmark = pytest.mark.slow
 EARLIER = datetime.now(UTC) - timedelta(hours=1)
@@ -30,12 +30,7 @@ def a_client(journey: Journey, errors: list[object], **options: object) -> Clien
 def journey(begun: Journey) -> Iterator[Journey]:
     errors: list[object] = []
     client = a_client(begun, errors, gzip=True)
-    client.identify("u1", TRAITS)
-    client.track("u1", "Order Completed", ORDER)
-    client.page("u1", None, "Shop", {"depth": 3})
-    client.screen("u1", None, "Shop", {"depth": 3})
-    client.group("u1", "g1", {"seats": 12})
-    client.alias("before", "u1")
+    python_calls(client)
     client.track("u1", "Remembered", timestamp=EARLIER, anonymous_id="a1", context={"page": {"path": "/"}})
     for n in range(250):
         client.track(f"u{n % 5}", "Counted", {"n": n})
@@ -55,9 +50,8 @@ def test_every_call_arrives_as_it_was_made(journey: Journey) -> None:
 
 
 def test_what_was_sent_again_after_faults_is_there_once(journey: Journey) -> None:
-    check_once(journey)
+    check_once(journey, retried=20)
     assert [row.payload["properties"]["n"] for row in journey.named("Retried")] == list(range(20))
-    assert journey.front.faults == []
 
 
 def test_the_clock_and_the_library_are_told(journey: Journey) -> None:

@@ -95,6 +95,7 @@ def replayed(collector: CollectorProcess) -> list[str]:
     return sorted(record.message_id for record in collector.events() if record.envelope.replays)
 
 
+@pytest.mark.slow
 def test_a_choice_puts_through_what_it_names_once_and_the_command_no_second_time(
     api: Api, collector: CollectorProcess
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_choice_puts_through_what_it_names_once_and_the_command_no_second_time
     assert replayed(collector) == ["m0", "m1", "m2", "m3"]
 
 
+@pytest.mark.slow
 def test_rows_that_are_sent_along_go_to_the_collector(api: Api, collector: CollectorProcess, tmp_path: Path) -> None:
     file = tmp_path / "rows.ndjson"
     assert CliRunner().invoke(cli, ["replay", "--quarantine", "--export", str(file)]).exit_code == 0
@@ -126,6 +128,7 @@ def test_rows_that_are_sent_along_go_to_the_collector(api: Api, collector: Colle
     assert replayed(collector) == ["m0", "m1", "m2", "m3"]
 
 
+@pytest.mark.slow
 def test_dead_letters_are_put_through_by_choice_and_the_list_counts_as_the_command_does(
     api: Api, settings: Settings
 ) -> None:

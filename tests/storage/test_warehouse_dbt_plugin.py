@@ -6,16 +6,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from dbt.adapters.duckdb.credentials import DuckDBCredentials, PluginConfig
-from dbt.adapters.duckdb.environments import Environment, create
-from dbt_common.exceptions import DbtRuntimeError
 
 from headwater.errors import BusyError
 from headwater.settings import Settings, load_settings
 from headwater.storage.warehouse import connect, publish, read_copy
 from headwater.storage.warehouse.lock import WarehouseLock
+
+if TYPE_CHECKING:  # dbt costs each worker a second: imported where it is used
+    from dbt.adapters.duckdb.environments import Environment
 
 PROFILE = """
 tiny:
@@ -94,6 +95,9 @@ def test_dbt_that_waits_in_vain_says_in_one_sentence_who_holds_the_warehouse(
 def environment(settings: Settings) -> Callable[..., Environment]:
     """Makes what dbt-duckdb makes once per process."""
 
+    from dbt.adapters.duckdb.credentials import DuckDBCredentials, PluginConfig
+    from dbt.adapters.duckdb.environments import create
+
     def make(**config: object) -> Environment:
         plugins = [PluginConfig(module="headwater.storage.warehouse.dbt_plugin", config=dict(config))]
         credentials = DuckDBCredentials(
@@ -123,6 +127,8 @@ def test_an_environment_that_waits_in_vain_fails_with_the_holders_name_and_holds
     settings: Settings, environment
 ) -> None:
     made = environment(wait_seconds=0.1)
+    from dbt_common.exceptions import DbtRuntimeError
+
     with connect(settings, purpose="load events"), pytest.raises(DbtRuntimeError, match="written by load events"):
         made.handle()
     with connect(settings, purpose="test", wait_seconds=0) as con:
@@ -130,6 +136,8 @@ def test_an_environment_that_waits_in_vain_fails_with_the_holders_name_and_holds
 
 
 def test_what_has_waited_in_vain_does_not_wait_again(settings: Settings, environment) -> None:
+    from dbt_common.exceptions import DbtRuntimeError
+
     made = environment(wait_seconds=0.3)
     with connect(settings, purpose="load events"):
         with pytest.raises(DbtRuntimeError, match=r"waited 0\.3 s"):

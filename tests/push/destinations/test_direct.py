@@ -106,6 +106,7 @@ def test_a_key_of_another_kind_refuses_only_its_own_events(redis_url: str) -> No
     assert "WRONGTYPE" in refused[0].message
 
 
+@pytest.mark.slow
 def test_a_redis_that_is_not_there_accepts_nothing() -> None:
     with pytest.raises(UnavailableError, match="does not answer"):
         carry(redis_at("redis://127.0.0.1:9"), good_events())
