@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.standins.base import Handler, Standin, now, read_json
-from sandbox.tools.rules import TOKEN
+from sandbox.tools.rules import TOKEN, is_email
 
 HUB_ID = "1234567"
 MOST_CONTACTS, MOST_OCCURRENCES, MOST_PROPERTIES = 100, 500, 50
@@ -21,7 +21,6 @@ KNOWN = {"email", "user_id", "firstname", "lastname", "phone", "company", "jobti
          "state", "zip", "country", "date_of_birth", "gender", "lifecyclestage", "plan"}  # fmt: skip
 STAGES = {"subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer", "evangelist",
           "other"}  # fmt: skip
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 _EVENT = re.compile(rf"pe{HUB_ID}_[a-z][a-z0-9_]*")
 
@@ -129,7 +128,7 @@ def wrong_contact(one: dict[str, Any]) -> str:
     """Why HubSpot would refuse this contact alone."""
     properties = one["properties"]
     address = one["id"] if one["idProperty"] == "email" else properties.get("email", "a@b.cd")
-    if not _EMAIL.fullmatch(address):
+    if not is_email(address):
         return f"Property values were not valid: Email address {address} is invalid"
     stage = properties.get("lifecyclestage")
     if stage is not None and stage not in STAGES:

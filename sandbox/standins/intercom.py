@@ -14,13 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.standins.base import Handler, Standin, read_json
-from sandbox.tools.rules import TOKEN
+from sandbox.tools.rules import TOKEN, is_email
 
 MOST_METADATA = 10
 FIELDS = {"role", "external_id", "email", "phone", "name", "avatar", "signed_up_at", "last_seen_at", "owner_id",
           "unsubscribed_from_emails", "custom_attributes"}  # fmt: skip
 ATTRIBUTES = {"plan", "company_size"}
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 class Intercom(Standin):
@@ -114,7 +113,7 @@ def wrong_contact(sent: Any) -> Response | None:
         return refused(400, "parameter_invalid", "role must be one of user or lead")
     if strange := set(sent) - FIELDS:
         return refused(400, "parameter_invalid", f"Unknown parameter {min(strange)}")
-    if "email" in sent and not _EMAIL.fullmatch(str(sent["email"])):
+    if "email" in sent and not is_email(sent["email"]):
         return refused(400, "parameter_invalid", "email is invalid")
     if not isinstance(sent.get("signed_up_at", 0), int):
         return refused(400, "parameter_invalid", "signed_up_at must be a Unix timestamp")

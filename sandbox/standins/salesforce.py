@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.standins.base import Handler, Standin, read_json
-from sandbox.tools.rules import TOKEN
+from sandbox.tools.rules import TOKEN, is_email
 
 CLIENT = {"grant_type": "client_credentials", "client_id": "sandbox-client", "client_secret": TOKEN}
 MOST_RECORDS = 200
@@ -31,7 +31,6 @@ ORG: dict[str, dict[str, Any]] = {
     "Opportunity": {"ids": {"Headwater_Order_Id__c"}, "needs": ["Name", "StageName", "CloseDate"],
                     "fields": {"Name": 120, "Amount": None, "CloseDate": 10, "StageName": 255, "Description": 32_000}},
 }  # fmt: skip
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -137,7 +136,7 @@ def wrong(kind: str, field: str, record: dict[str, Any], *, is_new: bool) -> tup
             return "STRING_TOO_LONG", f"{name}: data value too large: {value[:20]} (max length={longest})", [name]
         if name.endswith("Date") and value is not None and not _DATE.fullmatch(str(value)):
             return "INVALID_TYPE_ON_FIELD_IN_RECORD", f"{name}: value not of required type: {value}", [name]
-    if "Email" in record and not _EMAIL.fullmatch(str(record["Email"])):
+    if "Email" in record and not is_email(record["Email"]):
         return "INVALID_EMAIL_ADDRESS", f"Email: invalid email address: {record['Email']}", ["Email"]
     return None
 

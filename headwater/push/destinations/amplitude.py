@@ -24,7 +24,6 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from headwater.configuration import Destination as DestinationConfig
 from headwater.errors import ConfigError, UnavailableError
 from headwater.push import mapping, spec
 from headwater.push.destinations.base import (
@@ -95,14 +94,11 @@ class Amplitude(EventDestination):
 
     type = "amplitude"
     integrations_name = "Amplitude"
+    default_url = REGIONS
     Settings: ClassVar[Any] = Settings
     token_in = "body"  # noqa: S105
     streaming = Streaming(batch_size=EVENTS, batch_bytes=REQUEST_BYTES)
     rate_per_second = 10.0
-
-    def __init__(self, config: DestinationConfig) -> None:
-        super().__init__(config)
-        self.base_url = self.base_url or REGIONS[self.settings.region]
 
     def headers(self) -> dict[str, str]:
         return {"Content-Type": "application/json", "Accept": "*/*"}

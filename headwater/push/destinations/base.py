@@ -129,10 +129,11 @@ class Destination(ABC):
     reads one request's JSON.
 
     Class attributes are the capabilities: `type` is its name in YAML, `integrations_name` the one in a message's
-    `integrations`, `Settings` the shape of `settings:` in YAML, `objects` what syncs may write, `streaming` how events
-    go out (`None`: they do not), `rate_per_second` the requests a second that the tool allows, `token_in`
-    where its API wants the token (it stands nowhere else), `says_nothing` that the tool accepts with an
-    empty 2xx, so that a 2xx of anybody counts, `knows_repeats` that it counts an event that comes again once.
+    `integrations`, `default_url` the address where `base_url` names none (one, or by `settings.region`), `Settings` the
+    shape of `settings:` in YAML, `objects` what syncs may write, `streaming` how events go out (`None`: they do not),
+    `rate_per_second` the requests a second that the tool allows, `token_in` where its API wants the token (it stands
+    nowhere else), `says_nothing` that the tool accepts with an empty 2xx, so that a 2xx of anybody counts,
+    `knows_repeats` that it counts an event that comes again once.
 
     Args:
         config: `destinations/<name>.yaml`.
@@ -143,6 +144,7 @@ class Destination(ABC):
 
     type: ClassVar[str]
     integrations_name: ClassVar[str] = ""
+    default_url: ClassVar[str | Mapping[str, str]] = ""
     Settings: ClassVar[Any] = NoSettings
     objects: ClassVar[dict[str, SyncObject]] = {}
     streaming: ClassVar[Streaming | None] = None
@@ -153,7 +155,6 @@ class Destination(ABC):
 
     def __init__(self, config: DestinationConfig) -> None:
         self.config = config
-        self.base_url = config.base_url.rstrip("/")
         self.rate = config.rate_per_second or self.rate_per_second
         try:
             self.settings = msgspec.convert(config.settings, self.Settings)
@@ -162,6 +163,10 @@ class Destination(ABC):
             raise ConfigError(
                 f"settings of a destination of type {self.type}: {error}. Valid keys: {valid}."
             ) from error
+        there = self.default_url
+        self.base_url = config.base_url.rstrip("/") or (
+            there if isinstance(there, str) else there[self.settings.region]
+        )
 
     def headers(self) -> dict[str, str]:
         """Headers of every request."""

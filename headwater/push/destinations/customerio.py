@@ -24,7 +24,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
-from headwater.configuration import Destination as DestinationConfig
 from headwater.errors import UnavailableError
 from headwater.event import moment
 from headwater.push import mapping, spec
@@ -69,13 +68,10 @@ class CustomerIo(EventDestination):
 
     type = "customerio"
     integrations_name = "Customer.io"
+    default_url = REGIONS
     Settings: ClassVar[Any] = Settings
     streaming = Streaming(batch_size=OPERATIONS, batch_bytes=REQUEST_BYTES)
     rate_per_second = 100.0
-
-    def __init__(self, config: DestinationConfig) -> None:
-        super().__init__(config)
-        self.base_url = self.base_url or REGIONS[self.settings.region]
 
     def headers(self) -> dict[str, str]:
         who = f"{self.settings.site_id}:{self.config.token}"

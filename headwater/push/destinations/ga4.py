@@ -27,7 +27,6 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from headwater.configuration import Destination as DestinationConfig
 from headwater.errors import UnavailableError
 from headwater.event import moment
 from headwater.push import mapping, spec
@@ -131,15 +130,12 @@ class Ga4(EventDestination):
 
     type = "ga4"
     integrations_name = "Google Analytics 4"
+    default_url = "https://www.google-analytics.com"
     Settings: ClassVar[Any] = Settings
     token_in = "query"  # noqa: S105
     streaming = Streaming(batch_size=1000, batch_bytes=1_000_000)
     rate_per_second = 200.0
     knows_repeats = False
-
-    def __init__(self, config: DestinationConfig) -> None:
-        super().__init__(config)
-        self.base_url = self.base_url or "https://www.google-analytics.com"
 
     def headers(self) -> dict[str, str]:
         return {"Content-Type": "application/json"}

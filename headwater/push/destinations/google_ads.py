@@ -98,13 +98,13 @@ class GoogleAds(EventDestination):
 
     type = "google_ads"
     integrations_name = "Google Ads Conversions"
+    default_url = "https://googleads.googleapis.com"
     Settings = GoogleAdsSettings
     streaming = Streaming(batch_size=2000, batch_bytes=2_000_000)
     rate_per_second = 5.0
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__(config)
-        self.base_url = self.base_url or "https://googleads.googleapis.com"
         self.customer = self.settings.customer_id.replace("-", "")
 
     def headers(self) -> dict[str, str]:

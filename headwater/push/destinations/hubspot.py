@@ -25,7 +25,6 @@ from typing import Any
 
 import msgspec
 
-from headwater.configuration import Destination as DestinationConfig
 from headwater.errors import UnavailableError
 from headwater.event import iso
 from headwater.push import mapping, spec
@@ -97,14 +96,11 @@ class HubSpot(EventDestination):
 
     type = "hubspot"
     integrations_name = "HubSpot"
+    default_url = "https://api.hubapi.com"
     Settings = HubSpotSettings
     streaming = Streaming(batch_size=100)
     knows_repeats = False
     rate_per_second = 10.0
-
-    def __init__(self, config: DestinationConfig) -> None:
-        super().__init__(config)
-        self.base_url = self.base_url or "https://api.hubapi.com"
 
     def tool_event(self, payload: Mapping[str, Any]) -> str:
         return "contact" if payload.get("type") == "identify" else self._name(payload)

@@ -94,13 +94,13 @@ class Intercom(EventDestination):
 
     type = "intercom"
     integrations_name = "Intercom"
+    default_url = "https://api.intercom.io"
     Settings = IntercomSettings
     streaming = Streaming(batch_size=1)
     rate_per_second = 150.0
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__(config)
-        self.base_url = self.base_url or "https://api.intercom.io"
         self.now = time.time
 
     def headers(self) -> dict[str, str]:

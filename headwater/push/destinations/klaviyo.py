@@ -127,13 +127,13 @@ class Klaviyo(EventDestination):
 
     type = "klaviyo"
     integrations_name = "Klaviyo"
+    default_url = "https://a.klaviyo.com"
     Settings: ClassVar[Any] = Settings
     streaming = Streaming(batch_size=BULK_EVENTS, batch_bytes=REQUEST_BYTES)
     rate_per_second = 58.0
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__(config)
-        self.base_url = self.base_url or "https://a.klaviyo.com"
         if self.settings.bulk and not config.rate_per_second:
             self.rate = BULK_RATE
 

@@ -130,13 +130,13 @@ class MetaConversions(EventDestination):
     type = "meta_conversions"
     token_in = "body"  # noqa: S105
     integrations_name = "Facebook Conversions API"
+    default_url = "https://graph.facebook.com"
     Settings = MetaSettings
     streaming = Streaming(batch_size=1000, batch_bytes=1_000_000)
     rate_per_second = 10.0
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__(config)
-        self.base_url = self.base_url or "https://graph.facebook.com"
         self.now = utc_now
 
     def headers(self) -> dict[str, str]:

@@ -109,6 +109,7 @@ class Mixpanel(EventDestination):
 
     type = "mixpanel"
     integrations_name = "Mixpanel"
+    default_url = REGIONS
     Settings: ClassVar[Any] = Settings
     streaming = Streaming(batch_size=RECORDS, batch_bytes=REQUEST_BYTES)
     token_in = "header body"  # noqa: S105
@@ -116,7 +117,6 @@ class Mixpanel(EventDestination):
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__(config)
-        self.base_url = self.base_url or REGIONS[self.settings.region]
         self.project_token = self.settings.project_token or config.token
         if ":" in self.project_token:
             raise ConfigError(

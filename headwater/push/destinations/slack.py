@@ -88,6 +88,7 @@ class Slack(EventDestination):
 
     type = "slack"
     integrations_name = "Slack"
+    default_url = "https://hooks.slack.com"
     Settings = SlackSettings
     token_in = "url"  # noqa: S105
     streaming = Streaming(batch_size=1)
@@ -96,7 +97,6 @@ class Slack(EventDestination):
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__(config)
-        self.base_url = self.base_url or "https://hooks.slack.com"
         self._jinja = ImmutableSandboxedEnvironment(
             undefined=ChainableUndefined,
             finalize=escaped,
