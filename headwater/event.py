@@ -9,6 +9,8 @@ text stays in the payload.
 
 from __future__ import annotations
 
+import json
+import re
 import uuid
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -27,6 +29,7 @@ NO_EVENT_NAME = "track without an event name"
 TOO_LARGE = "event larger than the limit"
 LONGEST_MESSAGE_ID = 1024
 _read_iso = datetime.fromisoformat
+_MESSAGE_ID = re.compile(r'"messageId"\s*:\s*("(?:[^"\\]++|\\.)*+")', re.DOTALL)
 _NAMESPACE = uuid.UUID("6d7c8d0a-8f0e-5c1e-9d55-0c1b4d3f2a10")
 
 
@@ -135,6 +138,26 @@ def stable_id(*parts: str | bytes) -> str:
     """A messageId that the same row of the same file always gets."""
     raw = b"\x00".join(part.encode() if isinstance(part, str) else part for part in parts)
     return str(uuid.uuid5(_NAMESPACE, raw.hex() if not raw.isascii() else raw.decode("ascii")))
+
+
+def stated_message_id(kept: bytes) -> str | None:
+    """The messageId that something which was kept aside says of itself; None when it says none that is plain.
+
+    Also of what is not JSON (NaN, half a surrogate pair, cut short): then when it names one only, wherever that stands.
+    """
+    text = kept.decode("utf-8", "replace")
+    try:
+        found = json.loads(text)  # more forgiving than the parsers that judge events
+        stated = found.get("messageId") if isinstance(found, dict) else None
+    except (ValueError, RecursionError):
+        named = set(_MESSAGE_ID.findall(text))
+        try:
+            stated = json.loads(named.pop(), strict=False) if len(named) == 1 else None
+        except ValueError:
+            stated = None
+    key = identifier(stated) if isinstance(stated, str | int) else None
+    is_plain = key is not None and len(key) <= LONGEST_MESSAGE_ID and not any("\ud800" <= c <= "\udfff" for c in key)
+    return key if is_plain else None
 
 
 _iso_again = lru_cache(64)(iso)  # the events of one request share their receivedAt

@@ -21,6 +21,7 @@ from headwater.event import (
     iso,
     moment,
     stable_id,
+    stated_message_id,
 )
 
 NOON = datetime(2026, 5, 4, 12)
@@ -211,3 +212,29 @@ def test_any_payload_is_completed_into_json_with_its_promises(payload: dict, how
     assert written["messageId"] == "m1"
     assert moment(written["timestamp"]) == event.timestamp
     assert moment(written["receivedAt"]) == event.received_at
+
+
+@pytest.mark.parametrize(
+    ("kept", "stated"),
+    [
+        (b"", None),
+        (b"[]", None),
+        (b'"messageId"', None),
+        (b'{"messageId": 17, "a": -Infinity}', "17"),
+        (b'{"messageId": "m\\u00fc", "a": NaN}', "m\u00fc"),
+        (b'{"messageId": "m1", "properties": {"messageId": "m2"}, "a": NaN}', "m1"),
+        (b'{"properties": {"messageId": "m2"}}', None),
+        (b'{"batch": [{"messageId": "m1"}, {"messageId": "m2"', None),
+        (b'{"batch": [{"messageId": "m1"}, {"messageId": "m1"', "m1"),
+        (b'{"messageId": "m\\"1", "a', 'm"1'),
+        (b'{"messageId": "m\\q", "a', None),
+        (b'{"messageId": "\\ud800"}', None),
+        (b'{"messageId": NaN}', None),
+        (b'{"messageId": true}', None),
+        (b'{"messageId": {"a": 1}}', None),
+        (b'{"messageId": "' + b"m" * 1025 + b'"}', None),
+        (b"[" * 100_000 + b'"messageId": "m1"', "m1"),
+    ],
+)
+def test_what_is_kept_aside_may_still_say_its_message_id(kept: bytes, stated: str | None) -> None:
+    assert stated_message_id(kept) == stated

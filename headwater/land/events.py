@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from headwater.configuration import Config
-from headwater.event import NOT_JSON, Event, identifier, stable_id
+from headwater.event import NOT_JSON, Event, identifier, stable_id, stated_message_id
 from headwater.land.event_files import DROPPED, QUARANTINE, EventsFile, table_file
 from headwater.policy.pipeline import Pipeline, Taken, violation_errors
 from headwater.settings import Settings
@@ -176,7 +176,7 @@ class _Landing:
             detail = "; ".join(part for part in (detail, IN_BASE64) if part)
         of_event = envelope.route != "quarantine" or envelope.violations is not None
         key = stable_id("quarantined event", envelope.source, record.message_id) if of_event else record.message_id
-        kind, event, message_id = _head(record.payload, envelope.type)
+        kind, event = _head(record.payload, envelope.type)
         self.aside.append(
             {
                 "reason": reason,
@@ -185,7 +185,7 @@ class _Landing:
                 "payload": payload,
                 "detail": detail,
                 "quarantine_id": envelope.replays or key,
-                "message_id": record.message_id if of_event else message_id,
+                "message_id": record.message_id if of_event else stated_message_id(record.payload),
                 "type": kind,
                 "event": event,
                 "destination": None,
@@ -200,17 +200,13 @@ class _Landing:
         )
 
 
-def _head(payload: bytes, route_type: str | None) -> tuple[str | None, str | None, str | None]:
-    """Type, event name and messageId of what is kept aside, as far as they can be read."""
+def _head(payload: bytes, route_type: str | None) -> tuple[str | None, str | None]:
+    """Type and event name of what is kept aside, as far as they can be read."""
     try:
         found = _decode(payload)
     except (ValueError, RecursionError):
-        return route_type, None, None
-    return (
-        route_type or identifier(found.get("type")),
-        identifier(found.get("event")),
-        identifier(found.get("messageId")),
-    )
+        return route_type, None
+    return route_type or identifier(found.get("type")), identifier(found.get("event"))
 
 
 def _request_ip(envelope: Envelope, event: Event, is_changed: bool) -> str | None:

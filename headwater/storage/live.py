@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from headwater.event import identifier
+from headwater.event import identifier, stated_message_id
 from headwater.settings import Settings
 from headwater.storage.log import LogReader, Record
 
@@ -77,8 +77,10 @@ def told(record: Record) -> Seen:
         payload = None
     known = payload or {}
     kind = envelope.type or str(known.get("type") or "")
+    message_id = record.message_id
     if envelope.route == "quarantine":
         verdict, reason = "quarantined", envelope.reason or ""
+        message_id = stated_message_id(record.payload) or message_id
     else:
         verdict = "dropped" if envelope.verdict == "drop" else "violates" if envelope.violations else "ok"
         reason = "; ".join(f"{problem} {path}".strip() for problem, path, _ in envelope.violations or ())
@@ -90,7 +92,7 @@ def told(record: Record) -> Seen:
         event=(identifier(known.get("event")) or "") if kind == "track" else str(known.get("name") or ""),
         user_id=identifier(known.get("userId")) or "",
         anonymous_id=identifier(known.get("anonymousId")) or "",
-        message_id=record.message_id,
+        message_id=message_id,
         reason=reason,
         payload=payload,
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headwater.errors import UnavailableError
+from headwater.event import stated_message_id
 from headwater.settings import Settings
 from headwater.storage.deliveries import Delivered, Deliveries, delivery_paths
 from headwater.storage.lake import Lake, open_lake
@@ -159,10 +160,17 @@ def _in_log(settings: Settings, message_id: str) -> Iterator[tuple[Arrival, Reco
     for segment in segments(settings.log_dir, after=done):
         try:
             for record in segment.records():
-                if record.message_id == message_id:
+                if _is_of(record, message_id):
                     yield _of_record(record, segment.name), record
         except (DamagedError, FileNotFoundError):
             continue  # the tail that is being written, or a segment that was sealed under another name meanwhile
+
+
+def _is_of(record: Record, message_id: str) -> bool:
+    """What was kept aside goes by what it says of itself: its own key in the log is another."""
+    if record.message_id == message_id:
+        return True
+    return record.envelope.route == "quarantine" and stated_message_id(record.payload) == message_id
 
 
 def _of_record(record: Record, segment: str) -> Arrival:
@@ -201,7 +209,8 @@ def _in_lake(con: DuckDBPyConnection, lake: Lake, message_id: str) -> Iterator[A
             continue
         names = ("source", "type", "event", "received_at", "reason", "route", "violations", "replays", "payload")
         columns = ", ".join(name if name in given else f"null as {name}" for name in names)
-        query = f"select {columns}, filename from read_parquet(?, {options}) where message_id = ?"
+        also = " or quarantine_id = ?2" if "quarantine_id" in given else ""  # as it was named while in the log
+        query = f"select {columns}, filename from read_parquet(?1, {options}) where message_id = ?2{also}"
         for source, kind, event, at, reason, route, violations, replays, payload, uri in con.execute(
             query, [list(keys), message_id]
         ).fetchall():

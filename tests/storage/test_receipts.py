@@ -79,6 +79,38 @@ def test_what_was_kept_aside_or_dropped_is_told_with_its_reason(settings: Settin
         land_events(settings, load_config(settings))
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"type": "track", "event": "E", "userId": "u", "messageId": "m1", "properties": {"total": NaN}}',
+        b'{"type": "track", "event": "\\ud800", "userId": "u", "messageId": "m1"}',
+        b'{"type": "track", "event": "\xff", "userId": "u", "messageId": "m1"}',
+        b'{"type": "page", "messageId": "m0", "name": "x", "messageId": "m1"}',
+        b'{"type": "page", "messageId": " m1 "}',
+        b'{"messageId" : "m1", "properties": {"text": "cut sho',
+    ],
+    ids=["NaN", "half a surrogate pair", "no UTF-8", "a key twice", "no user", "cut short"],
+)
+def test_what_could_not_be_read_is_found_by_the_message_id_that_it_says(settings: Settings, payload: bytes) -> None:
+    follower = Follower(settings)
+
+    async def run() -> None:
+        log = LogWriter(settings.log_dir)
+        log.open()
+        await log.append([frame(encode_envelope(Envelope("web", "quarantine", NOW, reason="bad")), "key", payload)])
+        await log.close()
+
+    asyncio.run(run())
+    assert [seen.message_id for seen in follower.new()] == ["m1"]
+    for _ in ("in the log", "in the lake"):
+        for name in ("m1", "key"):
+            (arrival,) = find_receipt(settings, name).arrivals
+            assert (arrival.verdict, arrival.reason) == ("quarantined", "bad")
+        assert not find_receipt(settings, "m0").is_known
+        land_events(settings, load_config(settings))
+    assert arrival.is_landed
+
+
 def test_every_arrival_of_a_message_is_told(settings: Settings) -> None:
     write(settings, ("m1", live()))
     land_events(settings, load_config(settings))
