@@ -25,56 +25,44 @@ def batch(prefix: str, count: int, size: int = 200) -> dict:
     return {"batch": events}
 
 
-def test_kill_9_in_the_middle_loses_nothing_acknowledged(collector: CollectorProcess) -> None:
+def acknowledged_until(
+    collector: CollectorProcess, sign: signal.Signals, *, workers: int, events: int, enough: int
+) -> set[str]:
+    """The message ids that were acknowledged to so many senders, in requests of so many events, before the signal,
+    which comes while they send and after there were `enough`."""
     acknowledged: set[str] = set()
-    enough = threading.Event()
+    is_enough = threading.Event()
 
     def send(worker: int) -> None:
         with httpx.Client(base_url=collector.url, auth=WEB) as client:
             for n in range(10_000):
                 try:
-                    answer = client.post("/v1/batch", json=batch(f"{worker}-{n}", 10))
+                    answer = client.post("/v1/batch", json=batch(f"{worker}-{n}", events))
                 except httpx.TransportError:
                     return
                 if answer.status_code == 200:
-                    acknowledged.update(f"{worker}-{n}-{i}" for i in range(10))
-                if len(acknowledged) > 500:
-                    enough.set()
+                    acknowledged.update(f"{worker}-{n}-{i}" for i in range(events))
+                if len(acknowledged) > enough:
+                    is_enough.set()
 
-    threads = [threading.Thread(target=send, args=(worker,)) for worker in range(6)]
+    threads = [threading.Thread(target=send, args=(worker,)) for worker in range(workers)]
     for thread in threads:
         thread.start()
-    assert enough.wait(60)
-    collector.stop(signal.SIGKILL)
+    assert is_enough.wait(60)
+    collector.stop(sign)
     for thread in threads:
         thread.join()
+    return acknowledged
+
+
+def test_kill_9_in_the_middle_loses_nothing_acknowledged(collector: CollectorProcess) -> None:
+    acknowledged = acknowledged_until(collector, signal.SIGKILL, workers=6, events=10, enough=500)
     assert acknowledged <= {record.message_id for record in collector.records()}
 
 
 @pytest.mark.slow
 def test_sigterm_under_load_loses_nothing_acknowledged_and_ends_cleanly(collector: CollectorProcess) -> None:
-    acknowledged: set[str] = set()
-    enough = threading.Event()
-
-    def send(worker: int) -> None:
-        with httpx.Client(base_url=collector.url, auth=WEB) as client:
-            for n in range(10_000):
-                try:
-                    answer = client.post("/v1/batch", json=batch(f"{worker}-{n}", 5))
-                except httpx.TransportError:
-                    return
-                if answer.status_code == 200:
-                    acknowledged.update(f"{worker}-{n}-{i}" for i in range(5))
-                if len(acknowledged) > 200:
-                    enough.set()
-
-    threads = [threading.Thread(target=send, args=(worker,)) for worker in range(4)]
-    for thread in threads:
-        thread.start()
-    assert enough.wait(60)
-    collector.stop()
-    for thread in threads:
-        thread.join()
+    acknowledged = acknowledged_until(collector, signal.SIGTERM, workers=4, events=5, enough=200)
     assert collector.process is not None
     assert collector.process.returncode == 0
     assert all(segment.is_sealed for segment in segments(collector.log_dir))
