@@ -29,6 +29,7 @@ from headwater.collect.metrics import CountingDisk, Metrics
 from headwater.collect.replayed import Replayed
 from headwater.collect.request import (
     Answer,
+    Incoming,
     Receive,
     RefusedError,
     Request,
@@ -93,10 +94,12 @@ class Collector:
         begun = time.perf_counter()
         headers = header_map(scope)
         path = scope["path"]
+        incoming = Incoming(receive, headers)
         try:
             path = self.rules.route(path)
-            answer = await self._answer(scope, path, headers, receive)
+            answer = await self._answer(scope, path, headers, incoming)
         except RefusedError as refusal:
+            await incoming.drain(self.rules.limits.body_seconds - (time.perf_counter() - begun))
             body = _encode({"success": False, "code": refusal.code, "message": refusal.message})
             answer = Answer(refusal.status, body, refusal.headers)
         except Exception:  # noqa: BLE001 - see the next line

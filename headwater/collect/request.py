@@ -11,6 +11,7 @@ import base64
 import binascii
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from urllib.parse import parse_qsl, quote
 from headwater.collect.judge import KEPT_BYTES
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+DRAINED_BYTES = 64 * 1024 * 1024
 
 
 class RefusedError(Exception):
@@ -86,6 +88,39 @@ class Answer:
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+
+
+class Incoming:
+    """A request's body as it arrives: `Receive`, which knows whether there is more of it.
+
+    A client that is still sending does not read: an answer before the end of its body would reach it as a broken
+    connection. So the rest is taken and thrown away first.
+    """
+
+    def __init__(self, receive: Receive, headers: Mapping[bytes, bytes]) -> None:
+        self._receive = receive
+        self._headers = headers
+        self._is_begun = self._is_ended = False
+
+    async def __call__(self) -> dict[str, Any]:
+        self._is_begun = True
+        message = await self._receive()
+        if not message.get("more_body", False):  # nor has a connection that ended
+            self._is_ended = True
+        return message
+
+    async def drain(self, seconds: float) -> None:
+        """Take what is left, for at most so long and up to `DRAINED_BYTES`; who sends more gets a broken connection."""
+        announced = self._headers.get(b"content-length", b"0")
+        has_body = b"transfer-encoding" in self._headers or (announced.isdigit() and int(announced) > 0)
+        asks_first = not self._is_begun and b"expect" in self._headers  # and sends nothing after a refusal
+        left = DRAINED_BYTES
+        if self._is_ended or not has_body or asks_first or (announced.isdigit() and int(announced) > left):
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 0)):
+                while left > 0 and not self._is_ended:
+                    left -= len((await self()).get("body", b""))
 
 
 class Room:

@@ -33,7 +33,7 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorPro
 
 def connect(collector: CollectorProcess, data: bytes) -> socket.socket:
     """A connection that has sent so much and now waits."""
-    made = socket.create_connection(("127.0.0.1", collector.settings.collector_port), timeout=20)
+    made = socket.create_connection(("127.0.0.1", collector.settings.collector_port), timeout=120)
     made.sendall(data)
     return made
 
@@ -68,6 +68,11 @@ def test_a_body_that_does_not_end_is_answered_with_408(collector: CollectorProce
         said = all_said(client)
     assert said.startswith(b"HTTP/1.1 408")
     assert b'"code":"slow_body"' in said
+
+
+def test_a_body_that_is_too_large_and_does_not_end_is_refused_in_its_time(collector: CollectorProcess) -> None:
+    with connect(collector, HEAD + b"Content-Length: 10000000\r\n\r\n" + b" " * 200_000) as client:
+        assert all_said(client).startswith(b"HTTP/1.1 413")
 
 
 def test_a_head_without_measure_is_refused(collector: CollectorProcess) -> None:
