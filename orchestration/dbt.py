@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -103,14 +104,14 @@ def _digest() -> str:
 
 
 class Translator(DagsterDbtTranslator):
-    """dbt models under the house's names: group «model», owner from `meta.owner`, kinds dbt and duckdb."""
+    """dbt models under the house's names: group «model», owner from `meta.owner`, kinds dbt and duckdb; how old a model
+    may be under `headwater up` from `meta.fresh_minutes`."""
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         return "model" if dbt_resource_props else None
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str] | None:
-        meta = {**dbt_resource_props.get("meta", {}), **(dbt_resource_props.get("config") or {}).get("meta", {})}
-        owner = meta.get("owner")
+        owner = _meta(dbt_resource_props).get("owner")
         return [owner if "@" in owner else f"team:{owner}"] if owner else None
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
@@ -118,7 +119,13 @@ class Translator(DagsterDbtTranslator):
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)
-        return spec.replace_attributes(kinds={"dbt", "duckdb"})
+        minutes = _meta(manifest["nodes"].get(unique_id, {})).get("fresh_minutes")
+        policy = dg.FreshnessPolicy.time_window(fail_window=timedelta(minutes=minutes)) if minutes else None
+        return spec.replace_attributes(kinds={"dbt", "duckdb"}, freshness_policy=policy)
+
+
+def _meta(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {**properties.get("meta", {}), **(properties.get("config") or {}).get("meta", {})}
 
 
 class AfterScores(Translator):

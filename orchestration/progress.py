@@ -11,6 +11,10 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.checks import FAILING
+
+_NAMED = 5
+
 
 class ProgressHandler(logging.Handler):
     """Prints one line an asset or failed check, and what is logged at the level asked for."""
@@ -33,7 +37,7 @@ class ProgressHandler(logging.Handler):
                 about = f"{check.asset_key.to_user_string()} {check.check_name}"
                 failing = check.metadata.get("dagster_dbt/failed_row_count")
                 rows = f": {failing.value:,} rows" if failing else ""
-                return f"  check failed ({check.severity.value.lower()}): {about}{rows}"
+                return f"  check failed ({check.severity.value.lower()}): {about}{rows}{_named(check.metadata)}"
         if event.is_failure:
             error = getattr(event.event_specific_data, "error", None)
             cause = error
@@ -47,6 +51,13 @@ class ProgressHandler(logging.Handler):
             return ""
         meta: dict[str, Any] = getattr(record, "dagster_meta", None) or {}
         return f"  {record.levelname.lower()}: {meta.get('orig_message') or record.getMessage()}"
+
+
+def _named(metadata: Any) -> str:
+    """The first failing rows of a check that tells them, a line each."""
+    told = metadata.get(FAILING)
+    lines = [", ".join(f"{name} {value}" for name, value in row.items()) for row in (told.value if told else [])]
+    return "".join(f"\n    {line}" for line in lines[:_NAMED])
 
 
 @dg.logger(description="One line an asset; warnings and errors in full.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +18,10 @@ from headwater.configuration import Config
 from headwater.land.deliveries import written
 from headwater.land.objects import STAMP
 from headwater.settings import Settings
+from headwater.storage.deliveries import Deliveries, delivery_paths
 from headwater.storage.lake import content_digest, open_lake
+
+READ_AT = "headwater.read_at"
 
 _SCHEMA = pa.schema(
     {
@@ -41,15 +45,20 @@ class CountsLanded:
 def land_destination_counts(settings: Settings, config: Config) -> CountsLanded:
     """Ask every tool that reports; one that does not answer keeps its last report.
 
+    A report is kept when it says something new, or says the same of more deliveries. Land deliveries after it: all that
+    the tool had taken is then among them.
+
     Raises:
-        UnavailableError: the lake cannot be written.
+        UnavailableError: the lake cannot be written, or a delivery store cannot be read.
     """
-    lake = open_lake(settings)
+    lake, stores = open_lake(settings), delivery_paths(settings)
     landed, failed = CountsLanded({}, {}), {}
     for name, destination in config.destinations.items():
         if not destination.counts_url:
             continue
         headers = {"Authorization": f"Bearer {destination.token}"} if destination.token else {}
+        now = datetime.now(UTC).replace(tzinfo=None)  # before it is asked: what was delivered by then is in the report
+        delivered = _delivered(stores[name]) if name in stores else 0
         try:
             answer = httpx.get(destination.counts_url, headers=headers, timeout=30, trust_env=False)
             answer.raise_for_status()
@@ -57,17 +66,24 @@ def land_destination_counts(settings: Settings, config: Config) -> CountsLanded:
         except (httpx.HTTPError, ValueError, TypeError, KeyError) as error:
             failed[name] = f"{destination.counts_url}: {error or type(error).__name__}"
             continue
-        now = datetime.now(UTC).replace(tzinfo=None)
-        digest = content_digest(repr(rows).encode())
+        digest = content_digest(repr((rows, delivered)).encode())
         held = lake.list(f"destination_counts/{name}/")
         if held and held[-1].key.endswith(f"-{digest}.parquet"):
             continue
         full = [{"destination": name, "read_at": now, **row} for row in rows]
-        content = written(pa.Table.from_pylist(full, schema=_SCHEMA))
+        content = written(pa.Table.from_pylist(full, schema=_SCHEMA), {READ_AT: now.isoformat()})
         lake.put(f"destination_counts/{name}/{now.strftime(STAMP)}-{digest}.parquet", content)
         landed.rows[name] = len(rows)
     landed.failed.update(failed)
     return landed
+
+
+def _delivered(path: Path) -> int:
+    store = Deliveries(path, read_only=True)
+    try:
+        return store.counts().get("delivered", 0)
+    finally:
+        store.close()
 
 
 def _report(content: Any) -> list[dict[str, Any]]:

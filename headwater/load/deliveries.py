@@ -34,7 +34,7 @@ class DeliveriesLoaded:
 
 @dataclass(frozen=True)
 class StreamingDestination:
-    """A streaming destination of the config; without `knows_repeats` its tool counts an event that comes twice twice."""
+    """A streaming destination of the config. Without `knows_repeats` its tool counts what comes again once more."""
 
     name: str
     type: str

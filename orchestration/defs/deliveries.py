@@ -5,9 +5,11 @@ from typing import Any
 
 import dagster as dg
 
+from headwater.configuration import Config
 from headwater.land.deliveries import land_deliveries
 from headwater.land.destination_counts import land_destination_counts
-from headwater.load.deliveries import load_deliveries
+from headwater.load.deliveries import StreamingDestination, load_deliveries
+from headwater.push.destinations import CLASSES
 from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, config, count_rows, rows
 
 TABLES = {
@@ -19,6 +21,8 @@ TABLES = {
     "delivery_counts": (["lake", "deliveries"], "Events that a destination's settings left out, counted."),
     "delivery_places": (["lake", "deliveries"], "How far each destination is in the log."),
     "destination_counts": (["lake", "destination_counts"], "What the tools themselves report, by day and event."),
+    "destination_reports": (["lake", "destination_counts"], "When each tool's report was read."),
+    "destinations": (["lake", "deliveries"], "The streaming destinations that the config has now."),
 }
 
 
@@ -30,7 +34,7 @@ def _lake_assets() -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=["lake", "deliveries"],
-        deps=STREAMS,
+        deps=[*STREAMS, ["lake", "destination_counts"]],  # what a tool has when it is asked is then among them
         group_name="land",
         kinds={"python", "parquet"},
         owners=[SOURCE_OWNER],
@@ -56,6 +60,14 @@ def _lake_assets() -> list[dg.AssetsDefinition]:
     return [lake_deliveries, lake_destination_counts]
 
 
+def _streaming(config: Config) -> list[StreamingDestination]:
+    return [
+        StreamingDestination(name, destination.type, CLASSES[destination.type].knows_repeats)
+        for name, destination in config.destinations.items()
+        if destination.stream and destination.type in CLASSES
+    ]
+
+
 @dg.multi_asset(
     name="raw_deliveries",
     specs=[
@@ -75,7 +87,7 @@ def _lake_assets() -> list[dg.AssetsDefinition]:
 def raw_deliveries(platform: Platform, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
     """Arrivals, deliveries and counts, each object of the lake once."""
     with warehouse.get_connection() as connection:
-        load_deliveries(connection, platform.lake())
+        load_deliveries(connection, platform.lake(), _streaming(platform.config))
         counts = {table: count_rows(connection, f"raw.{table}") for table in sorted(FILLED)}
     for table, count in counts.items():
         yield dg.MaterializeResult(asset_key=["raw", table], metadata=rows(count))

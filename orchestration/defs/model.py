@@ -9,6 +9,7 @@ import dagster as dg
 from dagster_dbt import dbt_assets
 
 from headwater.settings import exported
+from orchestration.checks import failing_rows, failing_tests, told
 from orchestration.dbt import AfterScores, Dbt, Translator, ensure_manifest, run_target
 from orchestration.platform import POOL, Platform, Warehouse, as_of, purpose, rows, settings
 
@@ -46,10 +47,12 @@ def _build(context: dg.AssetExecutionContext, dbt: Dbt, platform: Platform, ware
             target_path=run_target(platform.settings, context.run_id),
         )
         events = list(invocation.stream())
+    failed = failing_tests(events, NODES)
     counts = _counts(warehouse, {relation for relation in map(_relation, events) if relation})
+    failing = _failing(warehouse, failed) if failed else {}
     for event in events:
         count = counts.get(_relation(event) or "")
-        yield event if count is None else event.with_metadata({**event.metadata, **rows(count)})
+        yield told(event, NODES, failing) if count is None else event.with_metadata({**event.metadata, **rows(count)})
 
 
 def _relation(event: Any) -> str | None:
@@ -58,6 +61,11 @@ def _relation(event: Any) -> str | None:
         return None
     node = NODES[str(event.metadata["unique_id"].value)]
     return f"{node['schema']}.{node['alias']}"
+
+
+def _failing(warehouse: Warehouse, tables: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
+    with warehouse.get_connection() as connection:
+        return failing_rows(connection, tables)
 
 
 def _counts(warehouse: Warehouse, relations: set[str]) -> dict[str, int]:

@@ -50,6 +50,7 @@ def text(graph: dict[str, Any]) -> str:
             about += ["not materialised here"] if asset["external"] else []
             about += [f"{asset['checks']} check{'s' if asset['checks'] > 1 else ''}"] if asset["checks"] else []
             about += ["automatic"] if asset["condition"] else []
+            about += [f"fresh within {asset['fresh_minutes']:.0f} min"] if asset["fresh_minutes"] else []
             lines += [" · ".join(about), *_wrapped("from ", asset["upstream"])]
     for kind in ("jobs", "sensors", "schedules"):
         lines += ["", f"== {kind} ({len(graph[kind])})", *graph[kind]]
@@ -84,6 +85,7 @@ def _describe() -> dict[str, Any]:
             "external": not node.is_materializable,
             "checks": len(node.check_keys),
             "condition": node.automation_condition is not None,
+            "fresh_minutes": _minutes(node.freshness_policy),
             "upstream": sorted(parent.to_user_string() for parent in node.parent_keys),
         }
         for node in (nodes.get(key) for key in nodes.get_all_asset_keys())
@@ -98,6 +100,10 @@ def _describe() -> dict[str, Any]:
             for s in repository.schedule_defs
         ),
     }
+
+
+def _minutes(policy: Any) -> float | None:
+    return policy.fail_window.to_timedelta().total_seconds() / 60 if policy else None
 
 
 def _seconds(sensor: Any) -> str:

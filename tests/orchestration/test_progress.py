@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 
 from orchestration.progress import progress
 
 
-def _run(metadata: dict[str, int]) -> None:
+def _run(metadata: dict[str, Any]) -> None:
     @dg.asset(check_specs=[dg.AssetCheckSpec("priced", asset="orders")])
     def orders():
         yield dg.Output(None)
@@ -25,3 +27,11 @@ def test_a_failed_check_says_how_many_rows_fail(capsys):
 def test_a_failed_check_that_counts_nothing_is_named_alone(capsys):
     _run({})
     assert "  check failed (warn): orders priced\n" in capsys.readouterr().out
+
+
+def test_a_failed_check_that_tells_its_rows_names_the_first_of_them(capsys):
+    rows = [{"destination": "tool", "message_ids": f"m{number}"} for number in range(9)]
+    _run({"dagster_dbt/failed_row_count": 9, "failing": rows})
+    said = capsys.readouterr().out
+    assert "  check failed (warn): orders priced: 9 rows\n    destination tool, message_ids m0\n" in said
+    assert "m4" in said and "m5" not in said

@@ -28,6 +28,12 @@ outcomes as (
 
 ),
 
+configured as (
+
+    select destination from {{ source('raw', 'destinations') }}
+
+),
+
 first_segments as (
 
     select
@@ -44,10 +50,13 @@ places as (
         places.destination,
         places.segment,
         places.is_whole,
-        first_segments.first_segment
+        first_segments.first_segment,
+        configured.destination is not null as is_configured
     from {{ source('raw', 'delivery_places') }} as places
     inner join first_segments
         on places.destination = first_segments.destination
+    left join configured
+        on places.destination = configured.destination
 
 ),
 
@@ -57,6 +66,7 @@ landed_segments as (
 
 ),
 
+-- a destination that was taken out of the config: nothing behind its place was ever for it
 received as (
 
     select
@@ -74,7 +84,9 @@ received as (
         ) as underway
     from arrivals
     inner join places
-        on arrivals.segment >= places.first_segment
+        on
+            arrivals.segment >= places.first_segment
+            and (places.is_configured or arrivals.segment < places.segment)
     group by places.destination, arrivals.received_date, arrivals.event_name
 
 ),
@@ -98,11 +110,21 @@ summed as (
         ) as settings_events,
         sum(
             case
-                when outcomes.segment = places.segment and not places.is_whole
+                when
+                    outcomes.segment = places.segment
+                    and places.is_configured
+                    and not places.is_whole
                     then outcomes.events
                 else 0
             end
-        ) as decided_underway
+        ) as decided_underway,
+        sum(
+            case
+                when outcomes.segment = places.segment and not places.is_configured
+                    then outcomes.events
+                else 0
+            end
+        ) as decided_last
     from outcomes
     inner join landed_segments
         on outcomes.segment = landed_segments.segment
@@ -125,58 +147,48 @@ loaded as (
 
 ),
 
-tool_events as (
+reported as (
 
     select
         destination,
-        case when type = 'track' then coalesce(event, '') else type end as event_name,
-        min(tool_event) as tool_event
-    from {{ source('raw', 'deliveries') }}
-    where status = 'delivered' and tool_event != ''
-    group by destination, case when type = 'track' then coalesce(event, '') else type end
-    having count(distinct tool_event) = 1
+        delivered_date,
+        event_name,
+        delivered,
+        tool_count,
+        tool_difference
+    from {{ ref('int_deliveries_reported') }}
 
 ),
 
-shared_names as (
+days as (
 
     select
         destination,
-        tool_event
-    from tool_events
-    group by destination, tool_event
-    having count(*) > 1
-
-),
-
-told as (
-
+        received_date,
+        event_name
+    from received
+    union distinct
     select
-        tool_events.destination,
-        tool_events.event_name,
-        counts.day as told_date,
-        sum(counts.events) as tool_count
-    from tool_events
-    inner join {{ source('raw', 'destination_counts') }} as counts
-        on
-            tool_events.destination = counts.destination
-            and tool_events.tool_event = counts.event
-    left join shared_names
-        on
-            tool_events.destination = shared_names.destination
-            and tool_events.tool_event = shared_names.tool_event
-    where shared_names.tool_event is null
-    group by tool_events.destination, tool_events.event_name, counts.day
+        destination,
+        received_date,
+        event_name
+    from summed
+    union distinct
+    select
+        destination,
+        delivered_date as received_date,
+        event_name
+    from reported
 
 ),
 
 final as (
 
     select
-        coalesce(received.destination, summed.destination) as destination,
-        coalesce(received.received_date, summed.received_date) as received_date,
-        coalesce(received.event_name, summed.event_name) as event_name,
-        coalesce(received.received, 0) as received,
+        days.destination,
+        days.received_date,
+        days.event_name,
+        coalesce(received.received, 0) + coalesce(summed.decided_last, 0) as received,
         coalesce(summed.quarantined_events, 0) as quarantined,
         coalesce(summed.plan_events, 0) as filtered_plan,
         coalesce(summed.consent_events, 0) as filtered_consent,
@@ -191,12 +203,17 @@ final as (
         coalesce(received.ahead, 0)
         + coalesce(received.underway, 0)
         - coalesce(summed.decided_underway, 0) as pending
-    from received
-    full outer join summed
+    from days
+    left join received
         on
-            received.destination = summed.destination
-            and received.received_date = summed.received_date
-            and received.event_name = summed.event_name
+            days.destination = received.destination
+            and days.received_date = received.received_date
+            and days.event_name = received.event_name
+    left join summed
+        on
+            days.destination = summed.destination
+            and days.received_date = summed.received_date
+            and days.event_name = summed.event_name
 
 )
 
@@ -204,6 +221,7 @@ select
     final.destination,
     final.received_date,
     final.event_name,
+    configured.destination is not null as is_configured,
     final.received,
     final.quarantined,
     final.filtered_plan,
@@ -218,7 +236,9 @@ select
     final.rejected,
     final.pending,
     coalesce(loaded.loaded, 0) as loaded,
-    told.tool_count,
+    coalesce(reported.delivered, 0) as delivered_that_day,
+    reported.tool_count,
+    reported.tool_difference,
     final.received - (
         final.quarantined + final.filtered_plan + final.filtered_consent
         + final.filtered_integrations + final.filtered_transformation + final.filtered_settings
@@ -226,12 +246,14 @@ select
         + final.rejected + final.pending
     ) as difference
 from final
+left join configured
+    on final.destination = configured.destination
 left join loaded
     on
         final.received_date = loaded.received_date
         and final.event_name = loaded.event_name
-left join told
+left join reported
     on
-        final.destination = told.destination
-        and final.event_name = told.event_name
-        and final.received_date = told.told_date
+        final.destination = reported.destination
+        and final.event_name = reported.event_name
+        and final.received_date = reported.delivered_date

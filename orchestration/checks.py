@@ -1,0 +1,55 @@
+"""What a failed dbt test tells in Dagster, beyond its number of rows.
+
+Belongs here: the rows of a test that keeps them (`store_failures`), as the check's metadata, and the severity of one
+that only warns dbt but fails here. Does not belong here: running dbt (`defs/model.py`), or any test's SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from duckdb import DuckDBPyConnection
+
+FAILING = "failing"
+_LISTED = 20
+
+
+def failing_tests(events: list[Any], nodes: Mapping[str, Any]) -> dict[str, str]:
+    """dbt's id → table of its failing rows, of the failed tests among the events that keep them."""
+    found = {}
+    for event in events:
+        node = _node(event, nodes)
+        if node and not event.passed and node["config"].get("store_failures"):
+            found[node["unique_id"]] = f'"{node["schema"]}"."{node["alias"]}"'
+    return found
+
+
+def failing_rows(connection: DuckDBPyConnection, tables: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
+    """dbt's id → the first rows of its table, values as text."""
+    found = {}
+    for unique_id, table in tables.items():
+        result = connection.execute(f"from {table} order by all limit {_LISTED}")
+        names = [column[0] for column in result.description or ()]
+        found[unique_id] = [dict(zip(names, map(str, row), strict=True)) for row in result.fetchall()]
+    return found
+
+
+def told(event: Any, nodes: Mapping[str, Any], rows: Mapping[str, list[dict[str, Any]]]) -> Any:
+    """The event as it goes on: a failed check with its rows, and as an error where the test's `meta` says
+    `fails_check`. It blocks nothing: dbt was told to go on."""
+    node = _node(event, nodes)
+    if node is None or event.passed:
+        return event
+    meta = {**node.get("meta", {}), **node["config"].get("meta", {})}
+    severity = dg.AssetCheckSeverity.ERROR if meta.get("fails_check") else event.severity
+    named = {FAILING: dg.MetadataValue.json(rows[node["unique_id"]])} if node["unique_id"] in rows else {}
+    return event._replace(severity=severity, metadata={**event.metadata, **named})
+
+
+def _node(event: Any, nodes: Mapping[str, Any]) -> Any:
+    if not isinstance(event, dg.AssetCheckResult):
+        return None
+    unique_id = event.metadata.get("unique_id")
+    return nodes.get(str(unique_id.value)) if unique_id else None
