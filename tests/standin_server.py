@@ -82,7 +82,7 @@ class StandinServer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.client.close()
         self._server.end()
-        self._thread.join(10)
+        self._thread.join(60)
         self._socket.close()
 
     def kept(self) -> list[dict[str, Any]]:
@@ -95,6 +95,10 @@ class StandinServer:
         for row in self.client.get("/_counts").json():
             found[row["event"]] = found.get(row["event"], 0) + row["count"]
         return found
+
+    def pass_time(self, seconds: float) -> None:
+        """Its rate limit as it will be then: tests of waiting neither wait nor depend on the machine's speed."""
+        self.standin._bucket.seen_at -= seconds
 
     def fault(self, **fault: Any) -> None:
         """Misbehave at the next requests."""

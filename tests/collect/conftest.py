@@ -35,7 +35,7 @@ class CollectorProcess:
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     since: Position = field(default_factory=Position)
     log_dir: Path = field(init=False)
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30), repr=False)
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=120), repr=False)
 
     def __post_init__(self) -> None:
         self.log_dir = self.settings.log_dir
@@ -63,7 +63,7 @@ class CollectorProcess:
     def stop(self, number: int = signal.SIGTERM) -> None:
         if self.process is not None and self.process.poll() is None:
             os.kill(self.process.pid, number)
-            self.process.wait(20)
+            self.process.wait(60)
 
     def post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
         given = {"json": body} if body is not None and "content" not in options else {}

@@ -57,7 +57,7 @@ def test_what_the_disk_cannot_take_is_a_503_with_retry_after_and_never_memory(tm
             await send(200)
         await log.close()
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+    asyncio.run(asyncio.wait_for(run(), 120))
     assert most <= PENDING
     refused = [answer for answer in answers.values() if answer.status_code != 200]
     assert len(refused) >= 100

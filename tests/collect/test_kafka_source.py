@@ -29,7 +29,7 @@ KEY = "wk_orders"
 def brokers() -> Iterator[str]:
     """librdkafka's own cluster, alive as long as this producer."""
     holder = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "unused"})
-    (broker,) = holder.list_topics(timeout=10).brokers.values()
+    (broker,) = holder.list_topics(timeout=60).brokers.values()
     yield f"{broker.host}:{broker.port}"
 
 
@@ -65,12 +65,12 @@ def track(name: str, **more: Any) -> dict[str, Any]:
 
 def committed(brokers: str) -> int:
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": "headwater"})
-    (place,) = consumer.committed([TopicPartition("shop", 0)], timeout=10)
+    (place,) = consumer.committed([TopicPartition("shop", 0)], timeout=60)
     consumer.close()
     return int(place.offset)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"
@@ -114,7 +114,7 @@ def test_topics_become_events_and_bad_messages_are_kept_aside_with_their_place(
     process = start()
     wait_until(lambda: committed(brokers) == 8)
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     assert b"orders: 3 events, 4 kept aside" in out
     events = [(r.message_id, json.loads(r.payload)) for r in collector.events()]
@@ -148,7 +148,7 @@ def test_what_the_collector_did_not_take_is_read_again_and_is_there_once(
     again = start()
     wait_until(lambda: committed(brokers) == 20)
     again.send_signal(signal.SIGTERM)
-    again.communicate(timeout=30)
+    again.communicate(timeout=120)
     assert [json.loads(r.payload)["n"] for r in collector.events()] == list(range(20))
     assert len({r.message_id for r in collector.events()}) == 20
 
@@ -167,7 +167,7 @@ def test_a_message_that_no_request_can_hold_stops_nobody(
     thread.start()
     wait_until(lambda: committed(brokers) == 4)
     stop.set()
-    thread.join(20)
+    thread.join(60)
     assert sorted(json.loads(r.payload)["event"] for r in collector.events()) == ["First", "Last"]
     reasons = {r.envelope.reason for r in collector.aside()}
     assert reasons == {"request larger than the limit", "not JSON"}

@@ -112,7 +112,7 @@ def test_a_running_collector_follows_its_config(settings: Settings) -> None:
         collector.stop(9)
 
 
-def until(holds: object, seconds: float = 20.0) -> None:
+def until(holds: object, seconds: float = 120) -> None:
     """Wait for what a poll of the files brings about."""
     end = time.monotonic() + seconds
     while not holds():  # type: ignore[operator]

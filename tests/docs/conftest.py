@@ -58,7 +58,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         finally:
             for process in started:
                 process.terminate()
-                process.wait(20)
+                process.wait(60)
             store.close()
 
 

@@ -89,7 +89,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
     finally:
         for process in started:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
         server.shutdown()
 
 

@@ -108,14 +108,14 @@ class Product:
         """`headwater COMMAND` while the block runs, with a client for it once it answers."""
         running = self.start(command)
         try:
-            with httpx.Client(base_url=self.url(port), timeout=10) as client:
+            with httpx.Client(base_url=self.url(port), timeout=120) as client:
                 running.wait_until(lambda: _answers(client), f"{command} to answer")
                 yield client
         finally:
             running.process.terminate()
-            running.process.wait(20)
+            running.process.wait(60)
 
-    def await_rest(self, seconds: float = 30) -> None:
+    def await_rest(self, seconds: float = 120) -> None:
         """Return once no process of this home is left, as some take a moment to end after their parent's death."""
         deadline = time.monotonic() + seconds
         while left := [process for process in psutil.process_iter() if self._is_its_home(process)]:

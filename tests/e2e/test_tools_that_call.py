@@ -73,7 +73,7 @@ def running(settings: Settings, *words: str, url: str = "") -> Iterator[None]:
     finally:
         if process.poll() is None:
             os.kill(process.pid, signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def sandbox_hooks(settings: Settings, company: Path, *more: str) -> subprocess.C
     return subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"

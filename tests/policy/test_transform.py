@@ -19,7 +19,7 @@ from headwater.errors import ConfigError
 from headwater.policy.transform import Result, Transformer
 
 Chain = Callable[..., Transformer]
-QUICK = Transformation(timeout_seconds=0.4)
+QUICK = Transformation(timeout_seconds=2)  # also for a loaded machine: what should pass takes a thousandth of it
 
 
 @pytest.fixture
@@ -116,9 +116,9 @@ def test_what_comes_back_as_it_was_counts_as_unchanged(chain):
         ("x = bytearray(3 << 30)", "bad.py, line 3: MemoryError"),
         ("import os; os._exit(3)", "bad.py: the process ended (exit code 3)"),
         ("import os; os.kill(os.getpid(), 11)", "bad.py: the process ended (SIGSEGV)"),
-        ("while True: pass", "bad.py, line 3: took longer than 0.4 s"),
-        ("import time; time.sleep(60)", "bad.py, line 3: took longer than 0.4 s"),
-        ("import re; re.match('(a+)+$', 'a' * 50 + 'b')", "bad.py, line 3: took longer than 0.4 s"),
+        pytest.param("while True: pass", "bad.py, line 3: took longer than 2 s", marks=pytest.mark.slow),
+        pytest.param("import time; time.sleep(60)", "bad.py, line 3: took longer than 2 s", marks=pytest.mark.slow),
+        pytest.param("import re; re.match('(a+)+$', 'a' * 50 + 'b')", "bad.py, line 3: took", marks=pytest.mark.slow),
     ],
 )
 def test_only_the_event_that_fails_has_failed_and_says_where(chain, line, words):
@@ -137,6 +137,7 @@ def test_only_the_event_that_fails_has_failed_and_says_where(chain, line, words)
         assert result.detail.startswith(words)
 
 
+@pytest.mark.slow
 def test_the_file_of_a_chain_that_hangs_is_the_one_named(chain):
     same = "def transform(event):\n    return event\n"
     name = "def transform(event):\n    event['event'] = 'Named'\n    return event\n"
@@ -245,7 +246,7 @@ t.run([{order(go=is_hanging)!r}]) if {is_hanging} else sys.stdin.read()
         child = psutil.Process(int(process.stdout.readline()))
         time.sleep(0.3)
         process.kill()
-    child.wait(timeout=30)
+    child.wait(timeout=120)
 
 
 def test_results_can_be_written_as_json(chain):

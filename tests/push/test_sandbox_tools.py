@@ -67,7 +67,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tools]:
             time.sleep(0.05)
     yield Tools(url, folder)
     server.terminate()
-    server.wait(20)
+    server.wait(60)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def serving() -> Callable[..., Any]:
                 yield client
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
     return start
 

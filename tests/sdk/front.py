@@ -50,7 +50,7 @@ class Front:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._client = httpx.Client(timeout=30)
+        self._client = httpx.Client(timeout=120)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()

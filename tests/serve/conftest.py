@@ -34,7 +34,7 @@ class Api:
     def get(self, path: str, **more) -> httpx.Response:
         return self.client.get(path, **more)
 
-    def wait(self, seconds: float = 30) -> None:
+    def wait(self, seconds: float = 120) -> None:
         end = time.monotonic() + seconds
         while True:
             try:
@@ -48,7 +48,7 @@ class Api:
     def stop(self) -> int:
         self.client.close()
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 def free_port() -> int:

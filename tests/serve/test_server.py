@@ -20,7 +20,7 @@ from tests.serve.conftest import VERSION, Api, make_settings
 HEADWATER = str(Path(sys.executable).with_name("headwater"))
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"

@@ -84,7 +84,7 @@ class Victim:
 
     def _send(self, user: int) -> None:
         number = 0
-        with suppress(httpx.TransportError), httpx.Client(auth=("wk_web_demo", ""), timeout=30) as client:
+        with suppress(httpx.TransportError), httpx.Client(auth=("wk_web_demo", ""), timeout=120) as client:
             while True:
                 events = [self._event(user, number + n) for n in range(1 if number % 3 else 20)]
                 number += len(events)

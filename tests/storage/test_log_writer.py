@@ -77,7 +77,7 @@ def test_an_idle_segment_is_sealed_without_being_asked(tmp_path: Path) -> None:
         await log.append([record("m2")])
         await log.close()
 
-    asyncio.run(asyncio.wait_for(run(), 10))
+    asyncio.run(asyncio.wait_for(run(), 120))
     assert keys(tmp_path) == ["m1", "m2"]
 
 

@@ -61,7 +61,7 @@ def _folder(process: psutil.Process) -> list[str]:
         return []
 
 
-def wait_until(condition, seconds: float = 15) -> None:
+def wait_until(condition, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"

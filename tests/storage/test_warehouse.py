@@ -39,7 +39,7 @@ def child(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 HOLD = """
@@ -58,7 +58,7 @@ def test_a_second_process_waits_until_the_first_is_done(settings: Settings) -> N
         threading.Timer(0.3, lambda: holder.stdin.write("go\n") and holder.stdin.flush()).start()
         with connect(settings, purpose="test", wait_seconds=30) as con:
             assert con.execute("select n from kept").fetchone() == (7,)
-        assert holder.wait(10) == 0
+        assert holder.wait(60) == 0
 
 
 def test_who_waits_in_vain_learns_who_holds_the_warehouse_for_what(settings: Settings) -> None:
@@ -77,7 +77,7 @@ def test_who_waits_in_vain_learns_who_holds_the_warehouse_for_what(settings: Set
 def test_a_killed_holder_blocks_nobody_and_what_it_committed_is_there(settings: Settings) -> None:
     with child(HOLD, settings.home) as holder:
         holder.kill()
-        holder.wait(10)
+        holder.wait(60)
         with connect(settings, purpose="test", wait_seconds=0.2) as con:
             assert con.execute("select n from kept").fetchone() == (7,)
 
@@ -185,7 +185,7 @@ def test_views_that_name_the_database_work_in_the_read_copy(settings: Settings) 
 def test_a_killed_writer_is_published_with_all_it_committed(settings: Settings) -> None:
     with child(HOLD, settings.home) as holder:
         holder.kill()
-        holder.wait(10)
+        holder.wait(60)
     assert settings.warehouse.with_name("warehouse.duckdb.wal").exists()
     publish(settings)
     with connect_read(settings) as con:
@@ -223,7 +223,7 @@ def test_readers_never_see_half_a_copy_while_it_is_renewed(settings: Settings) -
         while (first.poll() is None or second.poll() is None) and time.monotonic() < deadline:
             number += 1
             write(number)
-        assert (first.wait(1), second.wait(1)) == (0, 0)
+        assert (first.wait(60), second.wait(60)) == (0, 0)
 
 
 def test_a_reader_that_stays_open_keeps_its_copy_and_the_next_sees_the_new_one(settings: Settings) -> None:

@@ -156,7 +156,7 @@ def _running(command: list[str], settings: Settings) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def _free_port() -> int:

@@ -189,7 +189,7 @@ def test_s3_objects_are_named_from_what_they_hold(tmp_path: Path, form: str) -> 
 def kafka_servers() -> Iterator[str]:
     """librdkafka's own cluster, alive as long as this producer."""
     holder = Producer({"test.mock.num.brokers": 3, "bootstrap.servers": "unused"})
-    brokers = holder.list_topics(timeout=10).brokers.values()
+    brokers = holder.list_topics(timeout=60).brokers.values()
     yield ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -195,16 +194,21 @@ def test_a_login_that_fails_now_is_tried_again(tool: StandinServer) -> None:
     assert accepted(deliver(make(tool.url), order(1))) == [True]
 
 
-@pytest.mark.slow
 def test_a_used_up_quota_tells_how_long(tmp_path: Path) -> None:
-    with StandinServer(GoogleAdsStandin, tmp_path, rate=1.0) as tool:
+    waits: list[float] = []
+    with StandinServer(GoogleAdsStandin, tmp_path, rate=0.01) as tool:
         destination = make(tool.url)
-        waits: list[float] = []
+
+        def wait(told: float) -> None:
+            waits.append(told)
+            tool.pass_time(told)
+
         auth = authenticator("google", destination)
-        with Sender("google", 100, auth=auth, sleep=lambda told: (waits.append(told), time.sleep(told))[0]) as sender:  # type: ignore[func-returns-value]
+        with Sender("google", 100, auth=auth, sleep=wait) as sender:
             [call] = destination.calls(streamed(order(1)))
             assert sender.send(call.request, destination).status == 200
-    assert waits == [1.0], "the login took the only token of the stand-in's first second"
+    assert len(waits) == 1, "the login took the stand-in's only token"
+    assert 50 < waits[0] <= 100
     delay = {"errors": [{"details": {"quotaErrorDetails": {"retryDelay": "31s"}}}]}
     assert make().wait_seconds(Answer(429, {"error": {"details": [delay]}}, "")) == 31
     assert make().wait_seconds(Answer(429, {"error": {}}, "")) is None

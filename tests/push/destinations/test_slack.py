@@ -137,7 +137,7 @@ def test_a_place_that_takes_no_messages_is_no_fault_of_the_events(tool: StandinS
 def test_more_than_one_a_second_is_waited_for(tmp_path: Path) -> None:
     waits: list[float] = []
     with (
-        StandinServer(SlackStandin, tmp_path, rate=0.5) as tool,
+        StandinServer(SlackStandin, tmp_path, rate=0.02) as tool,
         Sender("slack", 1000, sleep=waits.append, attempts=2) as sender,
     ):
         destination = make(tool.url)
@@ -145,7 +145,8 @@ def test_more_than_one_a_second_is_waited_for(tmp_path: Path) -> None:
         assert sender.send(first.request, destination).text == "ok"
         with pytest.raises(UnavailableError, match="rate_limited"):
             sender.send(second.request, destination)
-    assert set(waits) <= {1.0, 2.0}, "as Retry-After tells"
+    assert waits
+    assert all(1 < wait <= 50 for wait in waits), "as Retry-After tells"
 
 
 @pytest.mark.parametrize(("status", "word"), [(404, "<html>"), (302, ""), (405, "x"), (410, "channel_is_archived")])
