@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from headwater.configuration import Config, PlannedEvent, Stream
+from headwater.configuration import Config, EventSource, KafkaSource, PlannedEvent, Stream, WebhookSource
 from headwater.errors import DataError
 from headwater.policy.plan import Checker
 from headwater.storage.warehouse import replace_table
@@ -50,6 +50,15 @@ _SEEN = f"""
            count(*) filter (violations is not null)
     from raw.events group by all
 """
+# what a source's transformation turned into another event came under its first name all the same
+_SENT = """
+    select type, event, count(*), min(timestamp), max(timestamp), 0
+    from (select json_extract_string(original, '$.type') as type, json_extract_string(original, '$.event') as event,
+                 timestamp, raw.events.event as now_named
+          from raw.events where original is not null)
+    where type = 'track' and event is not null and event is distinct from now_named group by all
+"""
+_HEARD = "select distinct source from {table} where source is not null"
 _RECORDED = f"select {{part}} from raw.events where type = ? and {_NAME} = ? order by timestamp desc limit ?"
 _KEPT_ASIDE = "select type, coalesce(event, ''), count(*) from {table} where reason like 'plan: %' group by all"
 
@@ -100,19 +109,34 @@ class Covered:
 
 
 def seen_events(con: DuckDBPyConnection) -> list[SeenEvent]:
-    """What arrived and went on, by type and name; aliases are left out, which no plan speaks of.
+    """What arrived and went on, by type and name; aliases are left out, which no plan speaks of. A track to which a
+    source's transformation gave another name counts under both.
 
     Raises:
         DataError: the warehouse is of a version that did not know of violations yet.
     """
     try:
         rows = con.execute(_SEEN).fetchall()
+        sent = con.execute(_SENT).fetchall()
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise DataError(
             "This warehouse was written by an older version, before events had violations.",
             hint="The next load (`make run`) brings it up to date.",
         ) from error
-    return sorted((SeenEvent(*row) for row in rows if row[0] != "alias"), key=lambda seen: (seen.type, seen.event))
+    seen = {row[:2]: SeenEvent(*row) for row in rows if row[0] != "alias"}
+    for row in sent:
+        seen.setdefault(row[:2], SeenEvent(*row))
+    return sorted(seen.values(), key=lambda one: (one.type, one.event))
+
+
+def silent_sources(con: DuckDBPyConnection, config: Config) -> list[str]:
+    """Sources of events, in the order of the config, of which nothing has come yet. While there are any, a planned
+    event that was never seen may be one of theirs."""
+    heard: set[str] = set()
+    for table in ("raw.events", "raw.quarantine", "raw.dropped"):
+        heard |= {source for (source,) in con.execute(_HEARD.format(table=table)).fetchall()}
+    kinds = EventSource | WebhookSource | KafkaSource
+    return [name for name, source in config.sources.items() if isinstance(source, kinds) and name not in heard]
 
 
 def recorded(con: DuckDBPyConnection, event: SeenEvent, limit: int) -> Iterator[dict[str, Any]]:

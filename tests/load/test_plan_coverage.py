@@ -8,9 +8,27 @@ from typing import Any
 import pytest
 from duckdb import DuckDBPyConnection
 
-from headwater.configuration import Config, Destination, Identity, PlannedEvent, Platform, Stream
+from headwater.configuration import (
+    Config,
+    ConversationSource,
+    Destination,
+    EventSource,
+    Identity,
+    KafkaSource,
+    PlannedEvent,
+    Platform,
+    Stream,
+    WebhookSource,
+)
 from headwater.errors import DataError
-from headwater.load.plan_coverage import SeenEvent, coverage_of, recorded, seen_events, write_coverage
+from headwater.load.plan_coverage import (
+    SeenEvent,
+    coverage_of,
+    recorded,
+    seen_events,
+    silent_sources,
+    write_coverage,
+)
 
 
 def configured(**destinations: Destination) -> Config:
@@ -75,6 +93,32 @@ def test_each_event_is_planned_and_seen_planned_only_or_seen_only(con):
     completed = rows[2]
     assert (completed.violating, completed.owner) == (1, "shop@example.com")
     assert (completed.first_seen_at.day, completed.last_seen_at.day) == (3, 9)
+
+
+def test_what_a_source_s_transformation_renamed_was_seen_under_both_names(con):
+    con.execute(
+        "insert into raw.events by name select 'm' as message_id, 'track' as type, 'Order Completed' as event,"
+        " '{}' as payload, ? as original",
+        [json.dumps({"type": "track", "event": "Order Lost"})],
+    )
+    rows = {row.event: row for row in coverage_of(con, configured())}
+    assert [(rows[name].status, rows[name].events) for name in ("Order Completed", "Order Lost")] == [
+        ("planned_and_seen", 1), ("planned_and_seen", 1),
+    ]  # fmt: skip
+
+
+def test_a_source_is_silent_until_something_of_it_came_whatever_became_of_it(con):
+    config = configured()
+    config.sources = {
+        "web": EventSource(write_keys=["wk"]), "survey": WebhookSource(type="generic"),
+        "till": EventSource(write_keys=["wt"]), "bus": KafkaSource("k:9092", ["t"], "wb"),
+        "chats": ConversationSource(),
+    }  # fmt: skip
+    assert silent_sources(con, config) == ["web", "survey", "till", "bus"]
+    con.execute("insert into raw.events by name select 'm' as message_id, 'track' as type, 'web' as source")
+    con.execute("insert into raw.quarantine by name select 'not JSON' as reason, 'survey' as source")
+    con.execute("insert into raw.dropped by name select 'plan: rule' as reason, 'till' as source")
+    assert silent_sources(con, config) == ["bus"]
 
 
 def test_events_that_the_plan_kept_aside_were_seen(con):

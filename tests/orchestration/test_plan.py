@@ -24,14 +24,17 @@ def materialize(settings: Settings) -> tuple[dict[str, object], dg.AssetCheckEva
     return {name: value.value for name, value in told.items()}, check
 
 
-def add(settings: Settings, *events: tuple[str, str | None, str]) -> None:
+def add(settings: Settings, *events: tuple[str, str | None, str], sources: list[str] | None = None) -> None:
+    """Events of all the config's sources, unless these are told."""
+    from orchestration.platform import config
+
+    sources = sources or list(config().sources)
     with connect(settings, purpose="test") as con:
         ensure_schemas(con)
-        for number, (kind, name, payload) in enumerate(events):
-            con.execute(
-                "insert into raw.events by name select ? as message_id, ? as type, ? as event, ? as payload",
-                [f"{kind}{name}{number}", kind, name, payload],
-            )
+        sent = [*events, *(("alias", None, "{}") for _ in sources)]
+        rows = [(f"m{number}", *event, sources[number % len(sources)]) for number, event in enumerate(sent)]
+        sql = "insert into raw.events by name select ? as message_id, ? as type, ? as event, ? as payload, ? as source"
+        con.executemany(sql, rows)
 
 
 def test_coverage_tells_what_is_unplanned_and_what_was_never_seen_and_warns(settings: Settings) -> None:
@@ -52,3 +55,16 @@ def test_coverage_tells_what_is_unplanned_and_what_was_never_seen_and_warns(sett
     metadata, check = materialize(settings)
     assert check.passed
     assert metadata["dagster/row_count"] == metadata["planned"] == len(planned)
+
+
+def test_what_was_never_seen_is_no_fault_while_a_source_that_may_send_it_is_not_connected(settings: Settings) -> None:
+    add(settings, ("track", "Order Completed", "{}"), sources=["web", "mobile", "server"])
+    _, check = materialize(settings)
+    assert check.passed
+    assert "track Ticket Opened" in check.metadata["planned_and_never_seen"].value
+    assert "ticket_activity" in check.metadata["sources_that_sent_nothing"].value
+
+    add(settings, ("track", "Video Played", "{}"), sources=["web"])
+    _, check = materialize(settings)
+    assert not check.passed
+    assert check.metadata["seen_and_not_planned"].value == "track Video Played"
