@@ -11,8 +11,12 @@ options.register_profile("thorough", deadline=None, suppress_health_check=[Healt
 options.register_profile("fast", options.get_profile("thorough"), max_examples=20)
 options.load_profile("thorough")  # `make check` says --hypothesis-profile fast
 
-LONG = ("tests/e2e/", "tests/truth/", "tests/entrance/", "tests/orchestration/", "tests/sdk/")
-"""Folders whose files take minutes: first, so that no worker begins one when the other has nothing left to do."""
+LONG = (
+    *("tests/truth/test_churn.py", "tests/e2e/", "tests/entrance/", "tests/orchestration/", "tests/sdk/"),
+    "tests/truth/",
+)
+"""Files and folders that take minutes: first, so that no worker begins one when the other has nothing left to do. One
+file of `truth` builds the company that all of them read: the others come later, so that nobody waits for it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,7 +19,7 @@ import yaml
 from headwater.settings import CHECKOUT
 from tests.e2e.product import Ended, Product, differences
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 MINIMAL = CHECKOUT / "config" / "examples" / "minimal"
 TABLES = {

@@ -19,7 +19,7 @@ import pytest
 from headwater.settings import CHECKOUT
 from tests.e2e.product import OF_ATTEMPT, Product, differences, warehouse_is_held_by
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 CONFIG = CHECKOUT / "config"
 # so few people hardly ever cancel; enough of them pause buying
