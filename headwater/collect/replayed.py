@@ -148,12 +148,12 @@ class Replayed:
     @contextmanager
     def _connected(self, *, is_writing: bool = False) -> Iterator[sqlite3.Connection]:
         try:
-            mode = "rwc" if is_writing else "ro"
+            # reading too may have to write: what a kill in the middle of a change left is mended by the next one
+            mode = "rwc" if is_writing else "rw"
             con = sqlite3.connect(f"file:{self.path}?mode={mode}", uri=True, timeout=30)
             try:
-                if is_writing:
-                    con.execute("pragma synchronous = full")
-                    con.execute(_TABLE)
+                con.execute("pragma synchronous = full")
+                con.execute(_TABLE)
                 with con:
                     yield con
             finally:

@@ -7,6 +7,8 @@ import asyncio
 import json
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -35,8 +37,7 @@ def row(number: int, **more: Any) -> str:
 
 
 def post(shop: CollectorProcess, *rows: str) -> dict[str, Any]:
-    with httpx.Client(timeout=60, trust_env=False) as client:
-        answer = client.post(f"{shop.url}/v1/replay", content="\n".join(rows), headers=TOKEN)
+    answer = shop.client.post(f"{shop.url}/v1/replay", content="\n".join(rows), headers=TOKEN)
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()
     return told
@@ -63,6 +64,7 @@ def mended(shop, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_what_http_put_through_the_command_does_not_and_says_so(mended, tmp_path):
     rows = exported(mended, tmp_path / "rows.ndjson")
     assert post(mended, *rows[:2])["accepted"] == 2
@@ -72,6 +74,7 @@ def test_what_http_put_through_the_command_does_not_and_says_so(mended, tmp_path
     assert set(put_through(mended).values()) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_what_the_command_put_through_http_does_not_and_says_so(mended, tmp_path):
     rows = exported(mended, tmp_path / "rows.ndjson")
@@ -107,6 +110,7 @@ def test_one_that_was_kept_aside_again_since_may_be_put_through_anew_once(shop):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_kills_at_random_moments_leave_each_row_in_the_log_once(shop):
     """Senders go on over the kills, until every row was answered for."""
     rows = [[row(number), row(number + 1)] for number in range(0, 400, 2)]
@@ -118,20 +122,18 @@ def test_kills_at_random_moments_leave_each_row_in_the_log_once(shop):
                 post(shop, *pair)
                 return
             except (httpx.TransportError, AssertionError):
-                time.sleep(0.01)
+                time.sleep(0.05)
 
     chance = random.Random(3)
     with ThreadPoolExecutor(4) as pool:
         senders = [pool.submit(send, pair) for pair in rows]
         try:
-            for _ in range(6):
-                while shop.process.poll() is None and sum(one.done() for one in senders) < len(rows):
-                    if chance.random() < 0.2:
-                        shop.stop(signal.SIGKILL)
-                    time.sleep(0.01)
+            for _ in range(8):
+                time.sleep(chance.random() / 5)
+                shop.stop(signal.SIGKILL)
                 shop.start()
             for sender in senders:
-                sender.result(timeout=120)
+                sender.result(timeout=600)
         finally:
             stop.set()
     assert put_through(shop) == Counter({f"q{number}": 1 for number in range(400)})
@@ -183,3 +185,24 @@ def test_marks_that_cannot_be_read_stop_replays_and_nothing_else(shop):
     answer = shop.client.post(f"{shop.url}/v1/replay", content=row(1), headers=TOKEN)
     assert (answer.status_code, answer.json()["code"]) == (503, "replays_unavailable")
     assert shop.post("/v1/page", {"userId": "u"}).status_code == 200
+
+
+def test_a_kill_in_the_middle_of_a_mark_leaves_them_readable(tmp_path):
+    """SQLite leaves a journal then, which the next one to open the file rolls back."""
+    marks = Replayed(tmp_path)
+    marks.claim({f"q{number}": Claim(AT, 0) for number in range(500)})
+    dies = (
+        "import os, sqlite3, sys; con = sqlite3.connect(sys.argv[1]); con.execute('pragma cache_size = 1');"
+        "con.execute('update replayed set is_claim = 0, at = at || hex(zeroblob(2000))'); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", dies, str(marks.path)]).returncode == 9
+    assert marks.path.with_name("replayed.sqlite-journal").stat().st_size, "the journal is there"
+    assert marks.when(["q1"]) == {}
+    assert marks.settle() == 500
+    assert marks.when(["q1"]) == {"q1": AT}
+
+
+def test_a_kill_before_there_was_a_mark_leaves_none(tmp_path):
+    marks = Replayed(tmp_path)
+    marks.path.touch()
+    assert (marks.settle(), marks.when(["q"])) == (0, {})

@@ -96,6 +96,7 @@ def replayed(collector: CollectorProcess) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_choice_puts_through_what_it_names_once_and_the_command_no_second_time(
     api: Api, collector: CollectorProcess
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_choice_puts_through_what_it_names_once_and_the_command_no_second_time
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_rows_that_are_sent_along_go_to_the_collector(api: Api, collector: CollectorProcess, tmp_path: Path) -> None:
     file = tmp_path / "rows.ndjson"
     assert CliRunner().invoke(cli, ["replay", "--quarantine", "--export", str(file)]).exit_code == 0
@@ -128,6 +130,7 @@ def test_rows_that_are_sent_along_go_to_the_collector(api: Api, collector: Colle
     assert replayed(collector) == ["m0", "m1", "m2", "m3"]
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_dead_letters_are_put_through_by_choice_and_the_list_counts_as_the_command_does(
     api: Api, settings: Settings
