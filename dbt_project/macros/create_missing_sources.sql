@@ -1,4 +1,7 @@
-{# Every declared source table that does not exist yet, empty and typed: an absent tool never fails a build. #}
+{#
+    Every declared source table that does not exist yet, empty and typed, and every declared column that a table loaded
+    by an older release lacks: an absent tool never fails a build.
+#}
 {% macro create_missing_sources() %}
     {% if execute and flags.WHICH in ("build", "run", "test", "snapshot") %}
         {% set statements = [] %}
@@ -6,18 +9,46 @@
         {% for schema in schemas %}
             {% do statements.append("create schema if not exists " ~ schema) %}
         {% endfor %}
+        {% set there = columns_that_exist(schemas) %}
         {% for source in graph.sources.values() %}
+            {% set table = source.schema ~ "." ~ source.identifier %}
             {% set columns = [] %}
             {% for column in source.columns.values() %}
-                {% do columns.append(adapter.quote(column.name) ~ " " ~ column_type(column.data_type)) %}
+                {% set declared = adapter.quote(column.name) ~ " " ~ column_type(column.data_type) %}
+                {% do columns.append(declared) %}
+                {% if table in there and column.name | lower not in there[table] %}
+                    {% do statements.append("alter table " ~ table ~ " add column " ~ declared) %}
+                {% endif %}
             {% endfor %}
-            {% do statements.append(
-                "create table if not exists " ~ source.schema ~ "." ~ source.identifier
-                ~ " (" ~ columns | join(", ") ~ ")"
-            ) %}
+            {% if table not in there %}
+                {% do statements.append("create table if not exists " ~ table ~ " (" ~ columns | join(", ") ~ ")") %}
+            {% endif %}
         {% endfor %}
         {% do create_in_one_go(statements) %}
     {% endif %}
+{% endmacro %}
+
+{# «schema.table» → its columns, in lower case, as the warehouse has them now. #}
+{% macro columns_that_exist(schemas) %}
+    {{- return(adapter.dispatch("columns_that_exist")(schemas)) -}}
+{% endmacro %}
+
+{# Not every engine has an information schema: `create table if not exists` is then all there is. #}
+{% macro default__columns_that_exist(schemas) %}
+    {{- return({}) -}}
+{% endmacro %}
+
+{% macro duckdb__columns_that_exist(schemas) %}
+    {% set found = {} %}
+    {% set query %}
+        select table_schema || '.' || table_name as name, lower(column_name) as column_name
+        from information_schema.columns
+        where table_catalog = current_database() and table_schema in ({{ quoted_list(schemas) }})
+    {% endset %}
+    {% for row in run_query(query).rows %}
+        {% do found.setdefault(row[0], []).append(row[1]) %}
+    {% endfor %}
+    {{- return(found) -}}
 {% endmacro %}
 
 {% macro column_type(data_type) %}

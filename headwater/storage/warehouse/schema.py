@@ -1,7 +1,7 @@
 """What exists in a warehouse before anything is loaded, and writing one whole table at a time.
 
 Belongs here: the schemas, the typed source tables, whole-table replacement. The tables are declared once, in dbt's
-`_sources.yml`, so that models, loaders and documentation cannot drift apart. Does not belong here: anything that
+`_sources*.yml`, so that models, loaders and documentation cannot drift apart. Does not belong here: anything that
 knows what a table means.
 """
 
@@ -23,7 +23,7 @@ from headwater.settings import CHECKOUT
 SCHEMAS = ("raw", "events", "identity", "staging", "intermediate", "marts", "audiences", "ml", "push")
 # Long texts that are written once and read whole: a third of the size, and faster to write than what DuckDB picks.
 COMPRESSION = {("raw.events", "payload"): "zstd", ("raw.events", "original"): "zstd"}
-SOURCES = CHECKOUT / "dbt_project" / "models" / "staging" / "_sources.yml"
+SOURCES = CHECKOUT / "dbt_project" / "models" / "staging"
 
 
 def quoted(name: str) -> str:
@@ -35,19 +35,23 @@ def quoted(name: str) -> str:
 def declared_tables(path: Path = SOURCES) -> Mapping[str, Mapping[str, str]]:
     """`schema.table` → {column: DuckDB type}, in the order of the declaration.
 
+    Args:
+        path: a file, or a folder whose `_sources*.yml` are read.
+
     Raises:
-        ConfigError: the file is missing, is not YAML, or a column has no `data_type`.
+        ConfigError: a file is missing, is not YAML, or a column has no `data_type`.
     """
+    files = sorted(path.glob("_sources*.yml")) if path.is_dir() else [path]
+    return {table: columns for file in files for table, columns in _declared(file)}
+
+
+def _declared(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
-        return {
-            f"{source.get('schema', source['name'])}.{table['name']}": {
-                column["name"]: column["data_type"] for column in table.get("columns", [])
-            }
-            for source in content["sources"]
-            for table in source["tables"]
-        }
+        for source in yaml.load(path.read_text(encoding="utf-8"), Loader=loader)["sources"]:  # noqa: S506
+            for table in source["tables"]:
+                columns = {column["name"]: column["data_type"] for column in table.get("columns", [])}
+                yield f"{source.get('schema', source['name'])}.{table['name']}", columns
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, KeyError, TypeError) as error:

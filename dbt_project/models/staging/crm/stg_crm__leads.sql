@@ -13,6 +13,7 @@ final as (
         created_at,
         updated_at
     from source
+    where not coalesce(_is_deleted, false)
 )
 
 select * from final

@@ -16,6 +16,7 @@ final as (
         closed_at,
         updated_at
     from source
+    where not coalesce(_is_deleted, false)
 )
 
 select * from final

@@ -11,6 +11,7 @@ final as (
         unit_price_cents,
         updated_at
     from source
+    where not coalesce(_is_deleted, false)
 )
 
 select * from final

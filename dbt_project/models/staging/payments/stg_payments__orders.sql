@@ -10,9 +10,11 @@ final as (
         total_cents,
         upper(currency) as currency,
         {{ blank_to_null('coupon_code') }} as coupon_code,
+        coupon_discount_cents,
         ordered_at,
         updated_at
     from source
+    where not coalesce(_is_deleted, false)
 )
 
 select * from final

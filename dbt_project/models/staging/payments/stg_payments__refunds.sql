@@ -11,6 +11,7 @@ final as (
         refunded_at,
         updated_at
     from source
+    where not coalesce(_is_deleted, false)
 )
 
 select * from final

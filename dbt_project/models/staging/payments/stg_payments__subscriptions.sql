@@ -14,6 +14,7 @@ final as (
         cancelled_at,
         updated_at
     from source
+    where not coalesce(_is_deleted, false)
 )
 
 select * from final

@@ -11,9 +11,13 @@ final as (
         topic,
         status,
         satisfaction,
+        agent_id,
         created_at,
+        first_response_at,
+        solved_at,
         updated_at
     from source
+    where not coalesce(_is_deleted, false)
 )
 
 select * from final
