@@ -20,21 +20,31 @@ from headwater.configuration.shapes.plan import Action, Plan, PlannedEvent, Viol
 from headwater.configuration.shapes.platform import AdminToken, Collector, Cookie, EventTables, Limits, Platform
 from headwater.configuration.shapes.predictions import Label, Prediction
 from headwater.configuration.shapes.sources import (
-    ColumnRule,
-    ColumnType,
     ConversationSource,
-    CsvSource,
-    CsvTable,
     EventSource,
     KafkaSource,
-    RestSource,
-    RestTable,
     Source,
     SourceLimits,
     SourcesFile,
     WebhookSource,
 )
 from headwater.configuration.shapes.syncs import Sync
+from headwater.configuration.shapes.tables import (
+    Auth,
+    ColumnRule,
+    ColumnType,
+    Contract,
+    CsvSource,
+    CsvTable,
+    FilesSource,
+    FileTable,
+    Paging,
+    PulledTable,
+    RestSource,
+    RestTable,
+    SqlSource,
+    SqlTable,
+)
 from headwater.configuration.shapes.transformations import Transformation
 from headwater.errors import ConfigError
 from headwater.settings import Settings
@@ -42,11 +52,13 @@ from headwater.settings import Settings
 __all__ = [
     "Action",
     "AdminToken",
+    "Auth",
     "Collector",
     "ColumnRule",
     "ColumnType",
     "Config",
     "Consent",
+    "Contract",
     "ConversationSource",
     "Cookie",
     "CsvSource",
@@ -55,21 +67,27 @@ __all__ = [
     "EdgeSource",
     "EventSource",
     "EventTables",
+    "FileTable",
+    "FilesSource",
     "IdType",
     "Identity",
     "KafkaSource",
     "Label",
     "Limits",
+    "Paging",
     "Plan",
     "PlannedEvent",
     "Platform",
     "Prediction",
     "Privacy",
+    "PulledTable",
     "RestSource",
     "RestTable",
     "Source",
     "SourceLimits",
     "SourcesFile",
+    "SqlSource",
+    "SqlTable",
     "Stream",
     "Sync",
     "Transformation",
@@ -150,6 +168,13 @@ def _check_references(config: Config, folder: Path) -> None:
             path = folder / "syncs" / f"{name}.yaml"
             raise ConfigError(f"{path}: destination «{sync.destination}» is not defined; defined are: {known}.")
     users = [(f"sources.yaml, source {name}", getattr(s, "transformations", [])) for name, s in config.sources.items()]
+    users += [
+        (f"sources.yaml, table {name}.{table}", [spec.transform])
+        for name, source in config.sources.items()
+        if isinstance(source, RestSource | SqlSource | FilesSource)
+        for table, spec in source.tables.items()
+        if spec.transform
+    ]
     users += [
         (f"destinations/{name}.yaml", destination.transformations) for name, destination in config.destinations.items()
     ]

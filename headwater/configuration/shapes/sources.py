@@ -1,15 +1,14 @@
 """`sources.yaml`: where events, tables and files come from, one class a kind.
 
-Belongs here: every kind of source. Does not belong here: what is drawn from their rows (`identity`, `plan`).
+Belongs here: sources of events and of whole files, and the list of all kinds. Does not belong here: sources of tables
+(`tables`), what is drawn from rows (`identity`, `plan`).
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from msgspec import Struct
 
-from msgspec import Struct, field
-
-ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", "timestamp", "json"]
+from headwater.configuration.shapes.tables import CsvSource, FilesSource, RestSource, SqlSource
 
 
 class SourceLimits(Struct, forbid_unknown_fields=True):
@@ -68,27 +67,6 @@ class KafkaSource(Struct, tag_field="kind", tag="kafka", forbid_unknown_fields=T
     description: str = ""
 
 
-class RestTable(Struct, forbid_unknown_fields=True):
-    """One collection of a REST source. `cursor` is the field by which it is pulled incrementally."""
-
-    path: str
-    columns: dict[str, ColumnType]
-    primary_key: str = "id"
-    cursor: str = "updated_at"
-    description: str = ""
-
-
-class RestSource(Struct, tag_field="kind", tag="rest", forbid_unknown_fields=True):
-    """A SaaS tool that is pulled over HTTP; pages are followed by `next_page_token`."""
-
-    base_url: str
-    token: str
-    tables: dict[str, RestTable]
-    page_size: int = 500
-    owner: str = ""
-    description: str = ""
-
-
 class ConversationSource(Struct, tag_field="kind", tag="conversations", forbid_unknown_fields=True):
     """Chat transcripts that arrive as JSONL files in `inbox/<source>/` or in the data folder's `transcripts/`."""
 
@@ -96,33 +74,9 @@ class ConversationSource(Struct, tag_field="kind", tag="conversations", forbid_u
     description: str = ""
 
 
-class ColumnRule(Struct, forbid_unknown_fields=True):
-    """How one canonical column is filled: `from` a column (perhaps `times` a whole number) or a constant `value`."""
-
-    from_: str | None = field(default=None, name="from")
-    value: str | int | None = None
-    times: int | None = None
-
-
-class CsvTable(Struct, forbid_unknown_fields=True):
-    """One CSV file of the data folder. `feeds` names the canonical table that its rows also fill, by `mapping`."""
-
-    file: str
-    primary_key: list[str]
-    columns: dict[str, ColumnType]
-    feeds: Literal["orders", "order_lines", "products", "customers"] | None = None
-    mapping: dict[str, str | ColumnRule] = {}
-    description: str = ""
-
-
-class CsvSource(Struct, tag_field="kind", tag="csv", forbid_unknown_fields=True):
-    """Tables that come as files, relative to the data folder of `make run DATA=DIR`."""
-
-    tables: dict[str, CsvTable]
-    description: str = ""
-
-
-Source = EventSource | RestSource | ConversationSource | CsvSource | WebhookSource | KafkaSource
+Source = (
+    EventSource | RestSource | ConversationSource | CsvSource | SqlSource | FilesSource | WebhookSource | KafkaSource
+)
 
 
 class SourcesFile(Struct, forbid_unknown_fields=True):
