@@ -27,6 +27,9 @@ class Book:
         rows: tool table → rows as tuples.
         truth: truth table → rows as tuples.
         chats: day number → chats that ended on it.
+        sold: product → (at, quantity) of what was ordered.
+        ad_visits: day number and ad → visits that it led to.
+        effects: channel and campaign → orders, additional orders, their cents, cents of the additional ones.
     """
 
     def __init__(self, as_of: int, spool: Path) -> None:
@@ -34,6 +37,9 @@ class Book:
         self.rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         self.truth: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         self.chats: dict[int, list[bytes]] = defaultdict(list)
+        self.sold: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        self.ad_visits: dict[tuple[int, str], int] = defaultdict(int)
+        self.effects: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         self.sent_at = array("q")
         self.offsets = array("q")
         self.lengths = array("i")

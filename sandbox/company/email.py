@@ -43,20 +43,21 @@ def receive(life: Life, campaign: Campaign, day: int) -> None:
     assert life.mail is not None
     sent = day * DAY + 9 * HOUR + rng.randrange(20 * MINUTE)
     send_id = f"snd_{rng.getrandbits(64):016x}"  # tens of thousands of them: 40 bits met one twice
-    life.book.row(
-        "email_sends", sent, send_id, campaign.campaign_id, life.mail.contact_id, "sent", iso(sent), iso(sent)
-    )
+    send = (send_id, campaign.campaign_id, life.mail.contact_id)
     draw = rng.random()
     machine = person.always_opens and draw < 0.9
     human = draw < person.email_interest * (1.15 if campaign.coupon else 0.9)
     if not machine and not human:
+        _write_send(life, send, [("sent", sent)])
         return
     opened = sent + (rng.randrange(2, 90) * 1000 if machine else int(rng.expovariate(1 / 9) * HOUR))
     properties = {"campaign_id": campaign.campaign_id, "campaign_name": campaign.name, "subject": campaign.subject}
     context = {"campaign": {"source": "newsletter", "medium": "email", "name": campaign.campaign_id}}
     life.server_event(opened, "Email Opened", properties, context=context)
+    steps = [("sent", sent), ("opened", opened)]
     if human and rng.random() < 0.17:
         clicked = opened + rng.randrange(5, 300) * 1000
+        steps.append(("clicked", clicked))
         link = f"https://shop.example.com/{'sale' if campaign.coupon else 'new'}"
         life.server_event(clicked, "Email Link Clicked", {**properties, "link_url": link}, context=context)
         life.schedule(clicked + 1500, _come, campaign)
@@ -64,6 +65,15 @@ def receive(life: Life, campaign: Campaign, day: int) -> None:
         left = opened + rng.randrange(10, 200) * 1000
         life.mail.changes.append((left, "unsubscribed"))
         life.opted_in = False
+    _write_send(life, send, steps)
+
+
+def _write_send(life: Life, send: tuple[str, str, str], steps: list[tuple[str, int]]) -> None:
+    """The mail as the email tool shows it: how far it has come."""
+    told = [(status, at) for status, at in steps if at < life.book.as_of]
+    if told:
+        times = [iso(at) for _, at in told] + [None] * (3 - len(told))
+        life.book.rows["email_sends"].append((*send, told[-1][0], *times, iso(told[-1][1])))
 
 
 def _come(life: Life, at: int, campaign: Campaign) -> None:

@@ -29,7 +29,11 @@ TRUTH = {
     "sessions": "person_id,started_at,ended_at,source,anonymous_id,count_events,channel",
     "orders": (
         "person_id,order_id,ordered_at,total_cents,currency,source,in_events,in_payments,refunded_cents,refunded_at,"
-        "cancelled_at,cause"
+        "cancelled_at,cause,channel,campaign,ad_id,is_incremental"
+    ),
+    "channel_effects": "channel,is_incremental,orders,incremental_orders,revenue_cents,incremental_revenue_cents",
+    "campaign_effects": (
+        "channel,campaign,is_incremental,orders,incremental_orders,revenue_cents,incremental_revenue_cents"
     ),
     "refunds": "person_id,order_id,refund_id,refunded_at,amount_cents",
     "cancellations": (

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox.clock import DAY, HOUR, iso
+from sandbox.company import advertising
+from sandbox.company.advertising import DIRECT, Touch
 from sandbox.company.catalogue import CURRENCY, Product
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ _PROBLEMS = ("late_delivery", "damaged", "wrong_size", "product_question", "paym
 
 @dataclass(slots=True)
 class Order:
-    """One order; amounts in cents. `changes` are (at, status), `refunds` are (at, refund id, amount)."""
+    """One order; amounts in cents. `changes` are (at, status), `refunds` are (at, refund id, amount); `touch` is what
+    its visit began with."""
 
     order_id: str
     placed_at: int
@@ -35,6 +38,7 @@ class Order:
     lines: list[tuple[str, int, int]]
     in_events: bool = True
     in_payments: bool = True
+    touch: Touch = DIRECT
     cancelled_at: int | None = None
     changes: list[tuple[int, str]] = field(default_factory=list)
     refunds: list[tuple[int, str, int]] = field(default_factory=list)
@@ -62,6 +66,7 @@ def place_order(life: Life, visit: Visit, basket: dict[Product, int], coupon: st
         lines=lines,
         in_events=in_events,
         in_payments=in_payments,
+        touch=visit.touch,
     )
     order.changes.append((order.placed_at, "paid"))
     life.remember(order)
@@ -147,11 +152,14 @@ def write_orders(life: Life) -> None:
             total += 1 + odd % 3
         if order.in_payments:
             placed, code = iso(order.placed_at), order.coupon
-            row = (order.order_id, order.customer_id, total, CURRENCY, code, status, placed, iso(updated))
-            book.rows["payments_orders"].append(row)
+            row = (order.order_id, order.customer_id, total, CURRENCY, code, order.discount_cents, status)
+            book.rows["payments_orders"].append((*row, placed, iso(updated)))
             for number, (product_id, quantity, price) in enumerate(order.lines, 1):
                 line_id = f"{order.order_id}-{number}"
                 book.rows["payments_order_lines"].append((line_id, order.order_id, product_id, quantity, price, placed))
+        for product_id, quantity, _ in order.lines:
+            book.sold[product_id].append((order.placed_at, quantity))
+        advertising.note_order(book, order)
         refunds = [refund for refund in order.refunds if refund[0] < as_of]
         cancelled = order.cancelled_at if order.cancelled_at and order.cancelled_at < as_of else None
         refunded = order.total_cents if cancelled else sum(amount for _, _, amount in refunds)
@@ -170,6 +178,10 @@ def write_orders(life: Life) -> None:
                 iso(last) if last else "",
                 iso(cancelled) if cancelled else "",
                 order.cause,
+                order.touch.channel,
+                order.touch.campaign,
+                order.touch.ad_id,
+                int(order.touch.is_incremental),
             )
         )
         for at, refund_id, amount in refunds:

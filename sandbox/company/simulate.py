@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.clock import DAY, day_number, iso, to_date
-from sandbox.company import wholesale
+from sandbox.company import advertising, billing, helpdesk, merchandise, wholesale
 from sandbox.company.book import Book
 from sandbox.company.calendar import World, opening_day, world
 from sandbox.company.files import write_atomically, write_chats, write_events, write_truth
@@ -83,6 +83,11 @@ def _write(out: Path, state: World, as_of_day: int) -> dict[str, Any]:
             sent = iso(day * DAY + 9 * 3_600_000)
             row = (campaign.campaign_id, campaign.name, campaign.subject, campaign.coupon, sent, sent)
             book.row("email_campaigns", day * DAY + 9 * 3_600_000, *row)
+        merchandise.write_catalogue(state, book)
+        billing.write_coupons(state, book, as_of_day)
+        helpdesk.write_agents(state, book)
+        advertising.write_ads(state, book, as_of_day)
+        advertising.write_effects(book)
         book.close()
         counts: dict[str, Any] = {"people": sum(told) + index - state.at_opening, **write_events(book, spool, company)}
     counts["chats"] = write_chats(book, company)

@@ -15,6 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from sandbox.clock import DAY, iso
+from sandbox.company.billing import write_invoices
 from sandbox.company.catalogue import CURRENCY
 from sandbox.company.person import at_hour
 
@@ -145,6 +146,7 @@ def write_subscriptions(life: Life) -> None:
         cancelled = subscription.cancelled_at
         if cancelled is not None and cancelled >= as_of:
             cancelled = None
+        write_invoices(book, subscription, life.payer)
         started, changed = iso(subscription.started_at), cancelled or subscription.started_at
         status, ended = ("cancelled", iso(cancelled)) if cancelled else ("active", None)
         book.rows["payments_subscriptions"].append(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.clock import DAY, HOUR, iso
 from sandbox.company.chats import write_chat
+from sandbox.company.helpdesk import answer, rate
 
 if TYPE_CHECKING:
     from sandbox.company.life import Life
@@ -68,11 +69,21 @@ def _ticket(life: Life, at: int, topic: str, feeling: str) -> None:
     user_id = life.person.user_id if life.registered and draw < 0.8 else None
     email = life.email_used() if draw >= 0.1 or user_id is None else None
     solved = at + int(rng.uniform(2, 80) * HOUR)
+    agent_id, responded = answer(ticket_id, at, solved)
     status, satisfaction, updated = "open", None, at
     subject = rng.choice(_SUBJECTS[topic])
-    answer = rng.choice(_SATISFACTION[feeling])
+    verdict = rng.choice(_SATISFACTION[feeling])
+    if responded < life.book.as_of:
+        updated = responded
     if solved < life.book.as_of:
-        status, satisfaction, updated = "solved", answer, solved
+        status, satisfaction, updated = "solved", verdict, solved
+        if verdict:
+            rate(life.book, ticket_id, solved, feeling)
     label = topic if topic != "cancel_subscription" else "subscription"
-    row = (ticket_id, email, user_id, subject, label, status, satisfaction, iso(at), iso(updated))
+    desk = (
+        agent_id if updated > at else None,
+        iso(responded) if updated > at else None,
+        iso(solved) if status == "solved" else None,
+    )
+    row = (ticket_id, email, user_id, subject, label, status, satisfaction, *desk, iso(at), iso(updated))
     life.book.row("support_tickets", at, *row)

@@ -22,18 +22,39 @@ COLUMNS = {
         "id, account_id, contact_id, stage, risk_status, amount_cents, currency, is_open, created_at, closed_at, "
         "updated_at"
     ),
-    "crm_activities": "id, contact_id, kind, note, occurred_at, updated_at",
+    "crm_opportunity_stages": "id, opportunity_id, stage, risk_status, changed_at, updated_at",
+    "crm_activities": "id, contact_id, kind, note, owner, duration_seconds, deleted_at, occurred_at, updated_at",
     "payments_customers": "id, email, user_id, created_at, updated_at",
-    "payments_orders": "id, customer_id, total_cents, currency, coupon_code, status, ordered_at, updated_at",
+    "payments_orders": (
+        "id, customer_id, total_cents, currency, coupon_code, coupon_discount_cents, status, ordered_at, updated_at"
+    ),
     "payments_order_lines": "id, order_id, product_id, quantity, unit_price_cents, updated_at",
     "payments_refunds": "id, order_id, amount_cents, currency, refunded_at, updated_at",
     "payments_subscriptions": (
         "id, customer_id, plan, price_cents, currency, status, started_at, cancelled_at, updated_at"
     ),
+    "payments_skus": "id, sku, product_id, title, unit_price_cents, currency, updated_at",
+    "payments_coupons": "id, code, percent_off, amount_off_cents, valid_from, valid_until, updated_at",
+    "payments_invoices": (
+        "id, subscription_id, customer_id, amount_cents, currency, status, issued_at, paid_at, updated_at"
+    ),
+    "shop_products": (
+        "id, sku, title, category, brand, unit_cost_cents, list_price_cents, currency, is_active, deleted_at, "
+        "created_at, updated_at"
+    ),
+    "shop_inventory": "id, product_id, available, updated_at",
     "email_contacts": "id, email, status, created_at, updated_at",
     "email_campaigns": "id, name, subject, coupon_code, sent_at, updated_at",
-    "email_sends": "id, campaign_id, contact_id, status, sent_at, updated_at",
-    "support_tickets": "id, requester_email, user_id, subject, topic, status, satisfaction, created_at, updated_at",
+    "email_sends": "id, campaign_id, contact_id, status, sent_at, opened_at, clicked_at, updated_at",
+    "support_tickets": (
+        "id, requester_email, user_id, subject, topic, status, satisfaction, agent_id, first_response_at, solved_at, "
+        "created_at, updated_at"
+    ),
+    "support_agents": "id, name, email, team, updated_at",
+    "support_ratings": "id, ticket_id, score, comment, rated_at, updated_at",
+    "ads_campaigns": "id, platform, name, utm_source, utm_medium, utm_campaign, created_at, updated_at",
+    "ads_ads": "id, campaign_id, name, utm_content, created_at, updated_at",
+    "ads_daily_performance": ("id, day, campaign_id, ad_id, spend_cents, currency, impressions, clicks, updated_at"),
 }
 _INDEXED = {
     "crm_contacts": ("email collate nocase",),
@@ -41,7 +62,10 @@ _INDEXED = {
     "email_sends": ("campaign_id",),
     "payments_orders": ("customer_id",),
     "payments_order_lines": ("order_id",),
-    "support_tickets": ("requester_email",),
+    "support_tickets": ("requester_email", "agent_id"),
+    "support_ratings": ("ticket_id",),
+    "payments_invoices": ("customer_id",),
+    "ads_daily_performance": ("campaign_id", "ad_id"),
 }
 
 

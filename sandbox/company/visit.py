@@ -10,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sandbox.clock import DAY, HOUR, iso
+from sandbox.company.advertising import touch
 from sandbox.company.person import PHONES, WEB_AGENTS, Device, uuid
 
 if TYPE_CHECKING:
@@ -31,12 +32,6 @@ _REFERRERS = {
     "affiliate": "https://gear-reviews.example.org/best-jackets",
     "referral": "https://blog.example.net/weekend-hikes",
 }
-_UTM = {
-    "google_cpc": ("google", "cpc", "brand-search"),
-    "instagram": ("instagram", "paid_social", "prospecting"),
-    "facebook": ("facebook", "paid_social", "retargeting"),
-    "affiliate": ("gear-reviews", "affiliate", "best-of-lists"),
-}
 _SHARE_TAGGED = {"google_cpc": 0.97, "instagram": 0.7, "facebook": 0.7, "affiliate": 0.9}
 
 
@@ -54,6 +49,9 @@ class Visit:
         self.url_query = ""
         # an app without network keeps its events and sends them hours or days later
         self.delay = int(rng.uniform(HOUR, 3 * DAY)) if device.kind == 1 and rng.random() < 0.05 else 0
+        mailing = campaign.campaign_id if campaign is not None else None
+        is_app = device.kind == 1
+        self.touch = touch(life.world, life.person.person_id, start, channel, mailing=mailing, is_app=is_app)
         self.context = self._context(rng, channel, campaign)
 
     def _context(self, rng: Random, channel: str, campaign: Any) -> dict[str, Any]:
@@ -78,12 +76,12 @@ class Visit:
             self.origin = {"referrer": ""}
         elif channel in _REFERRERS and device.kind == 0:
             self.origin = {"referrer": _REFERRERS[channel]}
-            if channel in _UTM and rng.random() < _SHARE_TAGGED[channel]:
-                source, medium, name = _UTM[channel]
-                context["campaign"] = {"source": source, "medium": medium, "name": name}
-                self.url_query = f"?utm_source={source}&utm_medium={medium}&utm_campaign={name}"
-            if channel == "google_cpc":
-                click = f"gclid=Cj0KCQ{rng.getrandbits(60):015x}"
+            if channel in _SHARE_TAGGED and rng.random() < _SHARE_TAGGED[channel]:
+                (source, medium, name), content = self.touch.utm, self.touch.content
+                context["campaign"] = {"source": source, "medium": medium, "name": name, "content": content}
+                self.url_query = f"?utm_source={source}&utm_medium={medium}&utm_campaign={name}&utm_content={content}"
+            click = f"gclid=Cj0KCQ{rng.getrandbits(60):015x}" if channel == "google_cpc" else self.touch.click_id
+            if click:
                 self.url_query += ("&" if self.url_query else "?") + click
         return context
 
@@ -167,6 +165,8 @@ class Visit:
 
     def close(self) -> None:
         """The session is over: its truth is noted."""
+        if self.touch.ad_id:
+            self.life.book.ad_visits[self.started_at // DAY, self.touch.ad_id] += 1
         if self.count and self.first_sent < self.life.book.as_of:
             self.life.book.truth["sessions"].append(
                 (

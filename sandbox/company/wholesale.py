@@ -13,6 +13,7 @@ from sandbox.clock import DAY, HOUR, iso
 from sandbox.company.book import Book, Identity
 from sandbox.company.calendar import World
 from sandbox.company.catalogue import CURRENCY, PRODUCTS
+from sandbox.company.deals import course, write_activity, write_course
 from sandbox.company.orders import Order, payer
 from sandbox.company.person import FIRST, LAST, at_hour
 
@@ -98,7 +99,7 @@ def _lead(rng: Random, book: Book, at: int, email: str, company: str, contact_id
     is_qualified = None if status in ("new", "contacted") else status == "qualified"
     lead_id = f"lead_{rng.getrandbits(40):010x}"
     book.row("crm_leads", at, lead_id, email, company, status, is_qualified, owner, iso(at), iso(updated))
-    _activities(rng, book, contact_id, contacted, rng.randrange(1, 3))
+    _activities(rng, book, contact_id, owner, contacted, rng.randrange(1, 3))
     lead: dict[str, Any] = {"id": lead_id}
     if qualified:
         lead.update(_deal(rng, book, decided + rng.randrange(DAY), company, contact_id, owner, chance))
@@ -109,30 +110,32 @@ def _deal(rng: Random, book: Book, at: int, company: str, contact_id: str, owner
     account_id, deal_id = f"acc_{rng.getrandbits(40):010x}", f"opp_{rng.getrandbits(40):010x}"
     amount = round(rng.lognormvariate(8.1, 0.7)) * 100
     won = rng.random() < chance
-    stages: list[tuple[int, Any]] = [(at, "qualification")]
+    stages: list[tuple[int, str]] = [(at, "qualification")]
     when = at
     for stage in ("proposal", "negotiation", "closed_won" if won else "closed_lost"):
         when += int(rng.uniform(2, 24) * DAY)
         stages.append((when, stage))
-    updated, stage = book.latest(stages)
-    closed = stage.startswith("closed")
     risk = rng.choices(("low", "medium", "high"), (0.5, 0.3, 0.2) if won else (0.2, 0.4, 0.4))[0]
-    row = (deal_id, account_id, contact_id, stage, "none" if closed else risk, amount, CURRENCY, not closed, iso(at))
+    changes = course(deal_id, stages, risk)
+    write_course(book, deal_id, changes)
+    updated, (stage, seen) = book.latest(changes)
+    closed = stage.startswith("closed")
+    row = (deal_id, account_id, contact_id, stage, seen, amount, CURRENCY, not closed, iso(at))
     book.row("crm_opportunities", at, *row, iso(updated) if closed else None, iso(updated))
     won_at = when if won else None
     _, kind = book.latest([(at, "retail"), (when, "wholesale" if won else "retail")])
     industry = rng.choice(_INDUSTRIES) if rng.random() < 0.85 else None
     account_updated = won_at if won_at and won_at < book.as_of else at
     book.row("crm_accounts", at, account_id, company, kind, industry, owner, iso(at), iso(account_updated))
-    _activities(rng, book, contact_id, at + DAY, rng.randrange(2, 7))
+    _activities(rng, book, contact_id, owner, at + DAY, rng.randrange(2, 7))
     return {"account": {"id": account_id, "manager": owner, "created": at}, "won_at": won_at}
 
 
-def _activities(rng: Random, book: Book, contact_id: str, at: int, count: int) -> None:
+def _activities(rng: Random, book: Book, contact_id: str, owner: str, at: int, count: int) -> None:
     for _ in range(count):
         kind = rng.choices(("call", "email", "meeting"), (0.5, 0.35, 0.15))[0]
         activity_id, note = f"act_{rng.getrandbits(40):010x}", rng.choice(_NOTES[kind])
-        book.row("crm_activities", at, activity_id, contact_id, kind, note, iso(at), iso(at))
+        write_activity(book, activity_id, contact_id, kind, note, owner, at)
         at += int(rng.uniform(1, 12) * DAY)
 
 

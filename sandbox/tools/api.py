@@ -24,7 +24,7 @@ from sandbox.tools.limits import Bucket
 from sandbox.tools.store import Store
 
 MAX_PAGE = 1000
-TOOLS = ("crm", "payments", "email", "support")
+TOOLS = ("crm", "payments", "shop", "email", "support", "ads")
 Answer = tuple[int, dict[str, Any], int]
 """Status, body, how many records it is about."""
 

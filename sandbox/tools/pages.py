@@ -1,13 +1,12 @@
 """The tools' pages: what a person who works in the tool sees, with the fields that Headwater wrote.
 
-Belongs here: queries for pages and their templates. Does not belong here: APIs (`api`).
+Belongs here: pages and their templates. Does not belong here: which tables there are (`views`), APIs (`api`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,133 +18,9 @@ from starlette.routing import Route
 
 from sandbox.tools.received import TITLES, Received
 from sandbox.tools.store import Row, Store
+from sandbox.tools.views import TOOLS, View
 
 PER_PAGE = 50
-
-
-@dataclass(frozen=True)
-class View:
-    """One table of a tool: `sql` gives its rows, `search` the expressions a search looks in, `order` how they stand.
-
-    `custom` names what was written from outside: a `custom` column of JSON that becomes columns of its own.
-    """
-
-    title: str
-    sql: str
-    search: tuple[str, ...]
-    order: str
-    custom: bool = False
-    money: tuple[str, ...] = ()
-
-
-_CONTACTS = (
-    "select c.id, c.first_name || ' ' || c.last_name as name, c.email, c.account_manager, c.birth_date, c.created_at, "
-    "w.custom from crm_contacts c left join written_crm w on w.contact_id = c.id"
-)
-_MAILBOXES = (
-    "select e.email, e.status, e.created_at, w.custom from email_contacts e left join written_email w on w.email = "
-    "e.email collate nocase union all select w.email, 'imported', w.written_at, w.custom from written_email w "
-    "where not exists (select 1 from email_contacts e where e.email = w.email collate nocase)"
-)
-_SENDS = (
-    "select c.name, c.subject, c.coupon_code, c.sent_at, "
-    "(select count(*) from email_sends s where s.campaign_id = c.id) as sent from email_campaigns c"
-)
-_TOP = "custom is null, json_extract(custom, '$.likelihood_to_churn') desc"
-TOOLS: dict[str, tuple[str, dict[str, View]]] = {
-    "crm": (
-        "CRM",
-        {
-            "contacts": View("Contacts", _CONTACTS, ("name", "email", "id"), f"{_TOP}, created_at desc", custom=True),
-            "leads": View(
-                "Leads",
-                "select company, email, status, is_qualified, owner, updated_at, id from crm_leads",
-                ("company", "email", "owner"),
-                "updated_at desc",
-            ),
-            "opportunities": View(
-                "Deals",
-                "select a.name as account, o.stage, o.risk_status, o.amount_cents, o.account_id, o.created_at, "
-                "o.closed_at from crm_opportunities o left join crm_accounts a on a.id = o.account_id",
-                ("account", "stage"),
-                "created_at desc",
-                money=("amount_cents",),
-            ),
-            "accounts": View(
-                "Accounts",
-                "select name, type, industry, account_manager, created_at, id from crm_accounts",
-                ("name", "account_manager", "industry"),
-                "created_at desc",
-            ),
-            "activities": View(
-                "Activities",
-                "select a.occurred_at, a.kind, a.note, c.first_name || ' ' || c.last_name as contact from "
-                "crm_activities a left join crm_contacts c on c.id = a.contact_id",
-                ("contact", "note", "kind"),
-                "occurred_at desc",
-            ),
-        },
-    ),
-    "payments": (
-        "Payments",
-        {
-            "orders": View(
-                "Orders",
-                "select o.id, c.email as customer, o.total_cents, o.currency, o.status, o.coupon_code, o.ordered_at "
-                "from payments_orders o left join payments_customers c on c.id = o.customer_id",
-                ("id", "customer", "coupon_code", "status"),
-                "ordered_at desc",
-                money=("total_cents",),
-            ),
-            "subscriptions": View(
-                "Subscriptions",
-                "select s.id, c.email as customer, s.plan, s.price_cents, s.status, s.started_at, s.cancelled_at from "
-                "payments_subscriptions s left join payments_customers c on c.id = s.customer_id",
-                ("id", "customer", "plan", "status"),
-                "coalesce(cancelled_at, started_at) desc",
-                money=("price_cents",),
-            ),
-            "refunds": View(
-                "Refunds",
-                "select id, order_id, amount_cents, currency, refunded_at from payments_refunds",
-                ("id", "order_id"),
-                "refunded_at desc",
-                money=("amount_cents",),
-            ),
-            "customers": View(
-                "Customers",
-                "select id, email, user_id, created_at from payments_customers",
-                ("id", "email", "user_id"),
-                "created_at desc",
-            ),
-        },
-    ),
-    "email": (
-        "Email",
-        {
-            "contacts": View("Contacts", _MAILBOXES, ("email", "status"), f"{_TOP}, created_at desc", custom=True),
-            "campaigns": View("Campaigns", _SENDS, ("name", "subject"), "sent_at desc"),
-            "events": View(
-                "Events received",
-                "select event, user_id, message_id, written_at from written_email_events",
-                ("event", "user_id"),
-                "written_at desc",
-            ),
-        },
-    ),
-    "support": (
-        "Support",
-        {
-            "tickets": View(
-                "Tickets",
-                "select t.id, t.subject, t.topic, t.status, t.satisfaction, t.requester_email, t.created_at from "
-                "support_tickets t",
-                ("subject", "topic", "requester_email", "id"),
-                "created_at desc",
-            ),
-        },
-    ),
-}
 
 
 class Pages:

@@ -12,7 +12,7 @@ TOKEN = "sandbox_demo"
 CRM_BATCH = 100
 EMAIL_BATCH = 75
 EVENT_BATCH = 100
-DEFAULT_RATES = {"crm": 50.0, "payments": 50.0, "email": 50.0, "support": 50.0}
+DEFAULT_RATES = {"crm": 50.0, "payments": 50.0, "shop": 50.0, "email": 50.0, "support": 50.0, "ads": 50.0}
 """Requests per second and tool; as many again may come at once."""
 
 CRM_PROPERTIES = frozenset(

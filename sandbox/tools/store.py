@@ -31,7 +31,7 @@ create table if not exists request_log (
     id integer primary key, tool text, method text, path text, status integer, records integer, at text
 );
 """
-_BOOLEANS = {"is_qualified", "is_open"}
+_BOOLEANS = {"is_qualified", "is_open", "is_active"}
 Row = dict[str, Any]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sandbox.tools.pages import TOOLS
+from sandbox.tools.views import TOOLS
 
 
 @pytest.mark.parametrize("path", ["/", *(f"/{tool}/{view}" for tool, (_, views) in TOOLS.items() for view in views)])
