@@ -83,7 +83,7 @@ def test_visits_are_told_apart_by_person_platform_and_silence(company: Built) ->
         " where customer_id in ('ann', 'cat') order by 1, 3"
     )
     assert found == [
-        ("ann", "web", datetime(2025, 12, 20, 10), 1, 0, "paid"),
+        ("ann", "web", datetime(2025, 12, 20, 10), 1, 0, "paid_search"),
         ("ann", "web", datetime(2026, 1, 10, 9), 2, 1, "direct"),
         ("ann", "web", datetime(2026, 1, 20, 9), 2, 2, "direct"),
         ("cat", "app", datetime(2026, 1, 15, 8), 2, 0, "direct"),

@@ -1,0 +1,28 @@
+{# Web addresses and regular expressions, which no two warehouses spell alike. #}
+
+{# Whether a text holds something that fits a regular expression; no expression fits everything, no text is empty. #}
+{% macro fits(text, pattern) -%}
+    ({{ pattern }} is null or {{ found_in("coalesce(" ~ text ~ ", '')", pattern) }})
+{%- endmacro %}
+
+{% macro found_in(text, pattern) %}
+    {{- return(adapter.dispatch("found_in")(text, pattern)) -}}
+{% endmacro %}
+
+{% macro default__found_in(text, pattern) %}
+    {{- return(text ~ " rlike " ~ pattern) -}}
+{% endmacro %}
+
+{% macro duckdb__found_in(text, pattern) %}
+    {{- return("regexp_matches(" ~ text ~ ", " ~ pattern ~ ")") -}}
+{% endmacro %}
+
+{# The host of an address, in lower case and without «www.»; null for what is none. #}
+{% macro url_host(url) -%}
+    nullif(lower(regexp_extract({{ url }}, '^[A-Za-z0-9.+-]+://(?:[^/?#@]*@)?(?:www[.])?([^/:?#]+)', 1)), '')
+{%- endmacro %}
+
+{# A parameter of an address, decoded; null when it is absent or empty. `name` is an expression. #}
+{% macro url_parameter(url, name) -%}
+    nullif(url_decode(replace(regexp_extract({{ url }}, '(?i)[?&]' || {{ name }} || '=([^&#]*)', 1), '+', ' ')), '')
+{%- endmacro %}

@@ -1,0 +1,74 @@
+with events as (
+    select * from {{ ref('int_events_identified') }}
+),
+
+visits as (
+    select
+        source,
+        message_id,
+        type,
+        event_name,
+        customer_id,
+        platform,
+        occurred_at,
+        known_at,
+        lag(occurred_at) over (
+            partition by customer_id, platform
+            order by occurred_at nulls last, source, message_id
+        ) as previous_at
+    from events
+    where platform is not null and customer_id is not null and occurred_at is not null
+),
+
+numbered as (
+    select
+        *,
+        previous_at is null
+        or occurred_at > previous_at + interval '{{ company_var("session_gap_minutes") }} minutes'
+            as is_first
+    from visits
+),
+
+sessions as (
+    select
+        *,
+        sum(case when is_first then 1 else 0 end) over (
+            partition by customer_id, platform
+            order by occurred_at nulls last, source, message_id
+            rows between unbounded preceding and current row
+        ) as session_number
+    from numbered
+),
+
+-- A visit is called after its first event.
+names as (
+    select
+        customer_id,
+        platform,
+        session_number,
+        md5(source || ':' || message_id) as session_id
+    from sessions
+    where is_first
+),
+
+final as (
+    select
+        sessions.source,
+        sessions.message_id,
+        names.session_id,
+        sessions.customer_id,
+        sessions.platform,
+        sessions.type,
+        sessions.event_name,
+        sessions.occurred_at,
+        sessions.known_at,
+        sessions.is_first
+    from sessions
+    inner join names
+        on
+            sessions.customer_id = names.customer_id
+            and sessions.platform = names.platform
+            and sessions.session_number = names.session_number
+)
+
+select * from final
