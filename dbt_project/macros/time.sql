@@ -89,3 +89,19 @@
         from {{ relation }}
     )
 {%- endmacro %}
+
+{# A table function with one column `date_day` (DATE): each day from `first` to `last`, both columns of `relation`. #}
+{% macro days_from(first, last, relation) %}
+    {{- return(adapter.dispatch("days_from")(first, last, relation)) -}}
+{% endmacro %}
+
+{% macro default__days_from(first, last, relation) -%}
+    (select explode(sequence({{ first }}, {{ last }}, interval 1 day)) as date_day from {{ relation }})
+{%- endmacro %}
+
+{% macro duckdb__days_from(first, last, relation) -%}
+    (
+        select cast(unnest(generate_series({{ first }}, {{ last }}, interval '1 day')) as date) as date_day
+        from {{ relation }}
+    )
+{%- endmacro %}

@@ -19,6 +19,7 @@ documents as (
             as total_cents,
         currency,
         coupon_code,
+        discount_cents,
         payment_status,
         source_of_truth
     from sales
@@ -34,6 +35,7 @@ documents as (
         total_cents,
         currency,
         cast(null as string) as coupon_code,
+        cast(null as bigint) as discount_cents,
         cast(null as string) as payment_status,
         source_of_truth
     from reversals
@@ -52,6 +54,7 @@ final as (
         min_by(total_cents, source_rank) filter (where total_cents is not null) as total_cents,
         min_by(currency, source_rank) filter (where currency is not null) as currency,
         max(coupon_code) as coupon_code,
+        max(discount_cents) as discount_cents,
         max(payment_status) as payment_status,
         min_by(source_of_truth, source_rank) as source_of_truth
     from documents

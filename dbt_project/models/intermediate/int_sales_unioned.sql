@@ -36,6 +36,7 @@ documents as (
         payments_orders.total_cents,
         payments_orders.currency,
         payments_orders.coupon_code,
+        payments_orders.coupon_discount_cents as discount_cents,
         payments_orders.status as payment_status
     from payments_orders
     left join payments_customers
@@ -56,6 +57,7 @@ documents as (
         files_orders.total_cents,
         files_orders.currency,
         cast(null as string) as coupon_code,
+        cast(null as bigint) as discount_cents,
         cast(null as string) as payment_status
     from files_orders
     left join identifiers as logins
@@ -73,6 +75,7 @@ documents as (
         events_completed.total_cents,
         events_completed.currency,
         events_completed.coupon_code,
+        events_completed.discount_cents,
         cast(null as string) as payment_status
     from events_completed
     left join identifiers as logins
@@ -94,6 +97,8 @@ final as (
         min_by(total_cents, source_rank) filter (where total_cents is not null) as total_cents,
         min_by(currency, source_rank) filter (where currency is not null) as currency,
         min_by(coupon_code, source_rank) filter (where coupon_code is not null) as coupon_code,
+        min_by(discount_cents, source_rank) filter (where discount_cents is not null)
+            as discount_cents,
         max(payment_status) as payment_status
     from documents
     group by order_id

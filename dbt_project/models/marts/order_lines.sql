@@ -2,6 +2,86 @@ with lines as (
     select * from {{ ref('int_order_lines_unioned') }}
 ),
 
+orders as (
+    select * from {{ ref('int_orders_unioned') }}
+),
+
+products as (
+    select * from {{ ref('int_products_categorised') }}
+),
+
+coupons as (
+    select * from {{ ref('stg_payments__coupons') }}
+),
+
+priced as (
+    select
+        lines.*,
+        lines.quantity * lines.unit_price_cents as amount_cents,
+        orders.coupon_code,
+        orders.discount_cents as order_discount_cents,
+        coupons.percent_off,
+        coupons.amount_off_cents,
+        products.unit_cost_cents
+    from lines
+    inner join orders
+        on lines.order_id = orders.order_id
+    left join products
+        on lines.product_id = products.product_id
+    left join coupons
+        on orders.coupon_code = coupons.coupon_code
+),
+
+summed as (
+    select
+        *,
+        cast(sum(amount_cents) over (partition by order_id) as bigint) as goods_cents,
+        cast(sum(amount_cents) over (
+            partition by order_id
+            order by line_no asc
+            rows between unbounded preceding and current row
+        ) as bigint) as goods_so_far_cents
+    from priced
+),
+
+-- What the coupon took off the order: as a source says, else by the coupon's own terms.
+discounted as (
+    select
+        *,
+        coalesce(
+            order_discount_cents,
+            cast(floor(goods_cents * percent_off / 100.0) as bigint),
+            case when amount_off_cents is not null then least(amount_off_cents, goods_cents) end,
+            0
+        ) as discount_to_share_cents
+    from summed
+),
+
+-- Shared by amount, rounded on the running sum: the lines' discounts add up to the order's.
+shared as (
+    select
+        *,
+        case
+            when goods_cents > 0
+                then
+                    cast(
+                        round(
+                            discount_to_share_cents * cast(goods_so_far_cents as double)
+                            / goods_cents
+                        ) as bigint
+                    )
+                    - cast(
+                        round(
+                            discount_to_share_cents
+                            * cast(goods_so_far_cents - amount_cents as double)
+                            / goods_cents
+                        ) as bigint
+                    )
+            else 0
+        end as discount_cents
+    from discounted
+),
+
 final as (
     select
         order_id,
@@ -14,8 +94,14 @@ final as (
         category,
         quantity,
         unit_price_cents,
-        quantity * unit_price_cents as amount_cents
-    from lines
+        amount_cents,
+        coupon_code,
+        discount_cents,
+        amount_cents - discount_cents as net_cents,
+        unit_cost_cents,
+        quantity * unit_cost_cents as cost_cents,
+        amount_cents - discount_cents - quantity * unit_cost_cents as margin_cents
+    from shared
 )
 
 select * from final

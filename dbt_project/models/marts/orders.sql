@@ -2,6 +2,21 @@ with documents as (
     select * from {{ ref('int_orders_unioned') }}
 ),
 
+lines as (
+    select * from {{ ref('order_lines') }}
+),
+
+-- One piece without a known cost, and the order's cost is not known.
+costs as (
+    select
+        order_id,
+        cast(sum(discount_cents) as bigint) as discount_cents,
+        cast(case when count(*) = count(cost_cents) then sum(cost_cents) end as bigint)
+            as cost_cents
+    from lines
+    group by order_id
+),
+
 reversals as (
     select
         original_order_id,
@@ -50,10 +65,24 @@ final as (
         documents.coupon_code,
         documents.kind = 'sale' and coalesce(documents.total_cents, 1) = 0 as is_zero_total,
         reversed.fully_refunded_at,
-        documents.source_of_truth
+        documents.source_of_truth,
+        coalesce(costs.discount_cents, documents.discount_cents, 0) as discount_cents,
+        costs.cost_cents,
+        case
+            -- sent out again or not: what is given back is gone, and what it cost is too
+            when documents.kind in ('refund', 'adjustment') then documents.total_cents
+            -- never sent out: its cost comes back with it
+            when documents.kind = 'cancellation'
+                then documents.total_cents + coalesce(originals.cost_cents, -costs.cost_cents, 0)
+            else documents.total_cents - costs.cost_cents
+        end as margin_cents
     from documents
     left join reversed
         on documents.order_id = reversed.order_id
+    left join costs
+        on documents.order_id = costs.order_id
+    left join costs as originals
+        on documents.original_order_id = originals.order_id
 )
 
 select * from final

@@ -13,7 +13,8 @@ orders as (
         {{ blank_to_null(json_text('payload', 'properties.order_id')) }} as order_id,
         {{ to_cents(json_text('payload', 'properties.total')) }} as total_cents,
         upper({{ json_text('payload', 'properties.currency') }}) as currency,
-        {{ blank_to_null(json_text('payload', 'properties.coupon')) }} as coupon_code
+        {{ blank_to_null(json_text('payload', 'properties.coupon')) }} as coupon_code,
+        {{ to_cents(json_text('payload', 'properties.discount')) }} as discount_cents
     from tracks
     where event_name = 'Order Completed'
 ),
