@@ -121,7 +121,31 @@ class Translator(DagsterDbtTranslator):
         spec = super().get_asset_spec(manifest, unique_id, project)
         minutes = _meta(manifest["nodes"].get(unique_id, {})).get("fresh_minutes")
         policy = dg.FreshnessPolicy.time_window(fail_window=timedelta(minutes=minutes)) if minutes else None
+        if unique_id.endswith(".customer_activation"):
+            found = [manifest["nodes"][audience] for audience in _audiences_beside_scores(manifest)]
+            spec = spec.replace_attributes(deps=[*spec.deps, *(self.get_asset_key(node) for node in found)])
         return spec.replace_attributes(kinds={"dbt", "duckdb"}, freshness_policy=policy)
+
+
+def _audiences_beside_scores(manifest: Mapping[str, Any]) -> list[str]:
+    """The audiences that read no score. dbt's graph ties them to the profile only when its SQL names them, which it
+    does for those that the project comes with; of the others Dagster must hear. Those that read scores are built in
+    the profile's own step, in dbt's order, and the profile, a view, has them whatever that is."""
+    behind, left = set(), [name for name in manifest["sources"] if manifest["sources"][name]["source_name"] == "ml"]
+    while left:
+        node = left.pop()
+        if node not in behind:
+            behind.add(node)
+            left += manifest["child_map"].get(node, [])
+    return sorted(
+        name
+        for name, node in manifest["nodes"].items()
+        if node["resource_type"] == "model"
+        and node["config"].get("schema") == "audiences"
+        and "customer_id" in node["columns"]
+        and _meta(node).get("is_audience", True)
+        and name not in behind
+    )
 
 
 def _meta(properties: Mapping[str, Any]) -> dict[str, Any]:

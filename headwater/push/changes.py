@@ -58,13 +58,14 @@ def stage_rows(con: duckdb.DuckDBPyConnection, name: str, sync: Sync, destinatio
     for column in (sync.key, *sync.mapping.values()):
         if column not in types:
             raise ConfigError(f"syncs/{name}.yaml: {sync.model} has no column «{column}»; it has: {', '.join(types)}.")
+    fields = {**_audiences(con, sync, types), **sync.mapping}
     target = literal(f"{destination.type} {sync.object} {field} ")
     try:
         con.execute(f"""
             create or replace temp table sync_selected as
             select key, fields, md5({target} || fields) as hash
             from (
-                select cast({quote(sync.key)} as varchar) as key, {json_object(sync.mapping, types)} as fields
+                select cast({quote(sync.key)} as varchar) as key, {json_object(fields, types)} as fields
                 from {relation(sync.model)}
                 {f"where {sync.where}" if sync.where else ""}
             )
@@ -74,6 +75,15 @@ def stage_rows(con: duckdb.DuckDBPyConnection, name: str, sync: Sync, destinatio
     _require_key(con, name, sync)
     row = con.sql("select count(*) from sync_selected").fetchone()
     return int(row[0]) if row else 0
+
+
+def _audiences(con: duckdb.DuckDBPyConnection, sync: Sync, types: dict[str, str]) -> dict[str, str]:
+    """Field → column of the audiences that the model tells of, when the sync takes them along."""
+    if not sync.audiences:
+        return {}
+    there = con.execute("select 'is_' || table_name from information_schema.tables where table_schema = 'audiences'")
+    names = {row[0] for row in there.fetchall()}
+    return {column: column for column in types if column in names}
 
 
 def stage_due(con: duckdb.DuckDBPyConnection, name: str, now: datetime, scope: Scope) -> int:

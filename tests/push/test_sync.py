@@ -86,6 +86,23 @@ def test_a_changed_mapping_sends_what_it_changes(run: Run, tool: ToolServer) -> 
     assert "first_name" not in tool.accepted[-1]["properties"]
 
 
+def test_every_audience_goes_along_when_the_sync_takes_them_also_one_that_comes_later(
+    run: Run, con: duckdb.DuckDBPyConnection, tool: ToolServer
+) -> None:
+    con.execute("alter table marts.people add column is_early boolean default false")
+    con.execute("alter table marts.people add column is_kind boolean default true")
+    con.execute("create schema audiences; create table audiences.early (customer_id varchar)")
+    run()
+    assert "is_early" not in tool.accepted[-1]["properties"]
+    run.config.syncs["crm"].audiences = True
+    assert run().accepted == 250
+    assert tool.accepted[-1]["properties"].items() >= {"is_early": False, "first_name": "Ana 249"}.items()
+    assert "is_kind" not in tool.accepted[-1]["properties"]
+    con.execute("create table audiences.kind (customer_id varchar)")
+    assert run().accepted == 250
+    assert tool.accepted[-1]["properties"]["is_kind"] is True
+
+
 def test_a_refused_row_is_kept_with_its_reason_and_not_sent_again_at_once(run: Run, tool: ToolServer) -> None:
     tool.refuse = refuse_id("crm_0042")
     first, second = run(), run()

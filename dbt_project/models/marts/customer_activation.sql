@@ -1,3 +1,15 @@
+{{ config(materialized='view') }}
+
+{% set audiences = audience_names() %}
+
+-- Those that come with the project are named, so that dbt builds them first. Any other is found by
+-- itself, and a view says who is in it whenever it was built.
+-- depends_on: {{ ref('churned_customers') }}
+-- depends_on: {{ ref('high_value_customers') }}
+-- depends_on: {{ ref('likely_to_churn') }}
+-- depends_on: {{ ref('qualified_leads') }}
+-- depends_on: {{ ref('wholesale_prospects') }}
+
 with customers as (
     select * from {{ ref('customer_360') }}
 ),
@@ -10,12 +22,20 @@ churn_scores as (
     select * from {{ ref('stg_ml__churn_scores') }}
 ),
 
-high_value as (
-    select * from {{ ref('high_value_customers') }}
+memberships as (
+    select * from {{ ref('memberships') }}
 ),
 
-likely_to_churn as (
-    select * from {{ ref('likely_to_churn') }}
+audiences as (
+    select
+        customer_id,
+        {% for name in audiences %}
+            max(case when audience = '{{ name }}' then 1 else 0 end) as is_{{ name }},
+        {% endfor %}
+        count(*) as count_audiences
+    from memberships
+    where audience in ({{ quoted_list(audiences) }})
+    group by customer_id
 ),
 
 final as (
@@ -80,8 +100,11 @@ final as (
         traits.support_load,
         traits.is_lead_qualified,
         traits.is_repeat_buyer,
-        high_value.customer_id is not null as is_high_value,
-        likely_to_churn.customer_id is not null as is_likely_to_churn,
+        coalesce(audiences.is_high_value_customers, 0) = 1 as is_high_value,
+        {% for name in audiences %}
+            coalesce(audiences.is_{{ name }}, 0) = 1 as is_{{ name }},
+        {% endfor %}
+        coalesce(audiences.count_audiences, 0) as count_audiences,
         churn_scores.probability as likelihood_to_churn,
         churn_scores.percentile as churn_percentile,
         churn_scores.reasons as churn_reasons,
@@ -90,8 +113,7 @@ final as (
     from customers
     inner join traits on customers.customer_id = traits.customer_id
     left join churn_scores on customers.customer_id = churn_scores.customer_id
-    left join high_value on customers.customer_id = high_value.customer_id
-    left join likely_to_churn on customers.customer_id = likely_to_churn.customer_id
+    left join audiences on customers.customer_id = audiences.customer_id
 )
 
 select * from final

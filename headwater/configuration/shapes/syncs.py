@@ -9,7 +9,11 @@ from msgspec import Struct
 
 
 class Sync(Struct, forbid_unknown_fields=True):
-    """`syncs/<name>.yaml`: a model, a mapping, a destination."""
+    """`syncs/<name>.yaml`: a model, a mapping, a destination.
+
+    With `audiences`, each audience that the model has a column `is_<audience>` for goes along under that name, also one
+    that is added later.
+    """
 
     model: str
     key: str
@@ -17,5 +21,6 @@ class Sync(Struct, forbid_unknown_fields=True):
     object: str
     mapping: dict[str, str]
     where: str = ""
+    audiences: bool = False
     owner: str = ""
     description: str = ""

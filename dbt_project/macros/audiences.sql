@@ -1,0 +1,100 @@
+{#
+    An audience is any model of schema `audiences` with a column `customer_id`. Nothing else has to name it: the hook of
+    the folder records who came in and who left, and `customer_activation` gives each one a column `is_<audience>`.
+#}
+
+{# The audiences of the project by name; none while dbt parses, when the graph is not there yet. #}
+{% macro audience_names() %}
+    {%- set names = [] -%}
+    {%- if execute -%}
+        {%- for node in graph.nodes.values() if node.resource_type == "model" and is_audience(node) -%}
+            {%- do names.append(node.name) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{- return(names | sort) -}}
+{% endmacro %}
+
+{# Models of the folder that are about audiences and none themselves say `is_audience: false` in their `meta`. #}
+{% macro is_audience(node) %}
+    {%- set meta = node.config.get("meta", {}) -%}
+    {{- return(
+        node.config.get("schema") == "audiences"
+        and "customer_id" in node.columns
+        and meta.get("is_audience", true)
+    ) -}}
+{% endmacro %}
+
+{#
+    After an audience is built, in the same transaction: one row for each person who is in it now and was not, and one
+    for each who was and is not. Built again on the same people it adds nothing. A time before the last one recorded
+    counts as that one: the record only goes forward.
+#}
+{% macro record_audience() %}
+    {% set changes = source("audiences", "membership_changes") %}
+    {% set as_of = ref("int_as_of") %}
+    {% if execute and is_audience(model) %}
+        insert into {{ changes }} (audience, customer_id, change, changed_at, change_number)
+        with recorded as (
+            select
+                customer_id,
+                change,
+                changed_at,
+                change_number
+            from {{ changes }}
+            where audience = '{{ model.name }}'
+        ),
+
+        latest as (
+            select
+                customer_id,
+                change
+            from recorded
+            qualify row_number() over (partition by customer_id order by change_number desc nulls last) = 1
+        ),
+
+        before as (
+            select customer_id
+            from latest
+            where change = 'entered'
+        ),
+
+        members as (
+            select distinct customer_id
+            from {{ this }}
+            where customer_id is not null
+        ),
+
+        moved as (
+            select
+                coalesce(members.customer_id, before.customer_id) as customer_id,
+                case when members.customer_id is null then 'left' else 'entered' end as change
+            from members
+            full outer join before on members.customer_id = before.customer_id
+            where members.customer_id is null or before.customer_id is null
+        ),
+
+        moment as (
+            select
+                greatest(now.as_of, coalesce(last.changed_at, now.as_of)) as changed_at,
+                coalesce(last.change_number, 0) + 1 as change_number
+            from {{ as_of }} as now
+            cross join (
+                select
+                    max(changed_at) as changed_at,
+                    max(change_number) as change_number
+                from recorded
+            ) as last
+        )
+
+        select
+            '{{ model.name }}' as audience,
+            moved.customer_id,
+            moved.change,
+            moment.changed_at,
+            moment.change_number
+        from moved
+        cross join moment
+    {% else %}
+        select 1
+    {% endif %}
+{% endmacro %}
