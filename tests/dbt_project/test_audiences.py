@@ -1,0 +1,114 @@
+"""An audience is one SQL file and one YAML: nothing else names it, and it appears wherever audiences do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from .conftest import AS_OF, PROJECT, fill
+
+pytestmark = pytest.mark.slow
+
+SQL = "select customer_id from {{ ref('customer_360') }} where count_tickets >= 1\n"
+YAML = """
+version: 2
+
+models:
+  - name: people_who_asked
+    description: One row per person who ever wrote to the help line.
+    data_tests:
+      - grain:
+          arguments: {columns: [customer_id]}
+    columns:
+      - name: customer_id
+        description: The person, stable over rebuilds.
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project with an audience more, and a home that it builds."""
+
+    folder: Path
+    home: Path
+
+    def build(self, as_of: str, *select: str) -> str:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("HEADWATER", "DBT"))}
+        dbt = str(Path(sys.executable).parent / "dbt")
+        result = subprocess.run(
+            [dbt, "run", "--select", *select],
+            cwd=self.folder,
+            env={**environment, "HEADWATER_HOME": str(self.home), "HEADWATER_AS_OF": as_of},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.home / "warehouse.duckdb")) as con:
+            return con.execute(statement).fetchall()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    folder = tmp_path_factory.mktemp("audiences")
+    made = Project(folder / "dbt_project", folder / "home")
+    shutil.copytree(PROJECT, made.folder)
+    audience = made.folder / "models" / "audiences" / "people_who_asked"
+    audience.with_suffix(".sql").write_text(SQL)
+    audience.with_suffix(".yml").write_text(YAML)
+    fill(made.home)
+    made.build(AS_OF, "+customer_activation", "+people_who_asked")
+    yield made
+
+
+def test_a_new_audience_is_a_column_of_the_profile_and_a_membership(project: Project) -> None:
+    flags = project.execute("select customer_id, is_people_who_asked from marts.customer_activation order by 1")
+    assert flags == [("ann", False), ("bob", False), ("cat", True), ("dan", False), ("eve", False)]
+    assert project.execute(
+        "select customer_id, entered_at from audiences.memberships where audience = 'people_who_asked'"
+    ) == [("cat", datetime.fromisoformat(AS_OF))]
+
+
+def test_every_other_audience_is_a_column_too(project: Project) -> None:
+    columns = {row[0] for row in project.execute("describe marts.customer_activation")}
+    shipped = {path.stem for path in (PROJECT / "models" / "audiences").glob("*.sql")}
+    assert {f"is_{name}" for name in shipped - {"audience_history", "memberships"}} <= columns
+
+
+def test_history_tells_who_came_and_left_and_the_same_build_again_adds_nothing(project: Project) -> None:
+    history = (
+        "select customer_id, entered_at, left_at from audiences.audience_history"
+        " where audience = 'people_who_asked' order by all"
+    )
+    first, later, last = (datetime.fromisoformat(at) for at in (AS_OF, "2026-03-16 12:00:00", "2026-03-17 12:00:00"))
+    changed = (
+        *("int_as_of", "int_support_contacts_identified", "int_support_summarised", "customer_360"),
+        "people_who_asked",
+    )
+    project.build(AS_OF, "people_who_asked")
+    assert project.execute(history) == [("cat", first, None)]
+    project.execute("delete from raw.support__tickets")
+    project.execute(
+        "insert into raw.support__tickets (id, user_id, status, created_at)"
+        " values ('t3', 'u_ann', 'open', '2026-03-16')"
+    )
+    project.build(str(later), *changed)
+    project.build(str(later), "people_who_asked")
+    assert project.execute(history) == [("ann", later, None), ("cat", first, later)]
+    project.execute("update raw.support__tickets set user_id = 'u_cat'")
+    project.build(str(last), *changed)
+    assert project.execute(history) == [("ann", later, last), ("cat", first, later), ("cat", last, None)]
+    assert project.execute("select customer_id from marts.customer_activation where is_people_who_asked") == [("cat",)]
