@@ -1,0 +1,216 @@
+with identifiers as (
+    select * from {{ ref('stg_identity__identifiers') }}
+),
+
+event_touchpoints as (
+    select * from {{ ref('int_event_touchpoints_identified') }}
+),
+
+contacts as (
+    select
+        email_contacts.email_contact_id,
+        min(identifiers.customer_id) as customer_id
+    from {{ ref('stg_email__contacts') }} as email_contacts
+    inner join identifiers
+        on email_contacts.email = identifiers.id_value and identifiers.id_type = 'email'
+    group by email_contacts.email_contact_id
+),
+
+crm_people as (
+    select
+        id_value as crm_id,
+        customer_id
+    from identifiers
+    where id_type = 'crm_id'
+),
+
+mailings as (
+    select
+        sends.send_id,
+        sends.email_campaign_id,
+        contacts.customer_id,
+        sends.sent_at,
+        sends.opened_at,
+        sends.clicked_at,
+        coalesce(campaigns.subject, campaigns.campaign_name) as title
+    from {{ ref('stg_email__sends') }} as sends
+    inner join contacts
+        on sends.email_contact_id = contacts.email_contact_id
+    left join {{ ref('stg_email__campaigns') }} as campaigns
+        on sends.email_campaign_id = campaigns.email_campaign_id
+),
+
+mailed as (
+    {% for kind, at in [('sent', 'sent_at'), ('open', 'opened_at'), ('click', 'clicked_at')] %}
+        select
+            'email_{{ kind }}' as kind,
+            send_id,
+            email_campaign_id,
+            customer_id,
+            {{ at }} as occurred_at,
+            title
+        from mailings
+        where {{ at }} is not null
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+told as (
+    select distinct
+        customer_id,
+        kind,
+        campaign
+    from event_touchpoints
+    where system = 'email' and campaign is not null
+),
+
+mails as (
+    select
+        mailed.customer_id,
+        mailed.occurred_at,
+        mailed.occurred_at as known_at,
+        'email' as system,
+        mailed.kind,
+        'email' as channel,
+        mailed.email_campaign_id as campaign,
+        mailed.title,
+        cast(null as bigint) as value_cents,
+        'email' as source,
+        mailed.send_id as source_id
+    from mailed
+    left join told
+        on
+            mailed.customer_id = told.customer_id
+            and mailed.kind = told.kind
+            and mailed.email_campaign_id = told.campaign
+    where told.customer_id is null
+),
+
+contacts_with_support as (
+    select
+        contacts.customer_id,
+        contacts.contacted_at as occurred_at,
+        contacts.known_at,
+        case when contacts.kind = 'ticket' then 'support' else 'contact_centre' end as system,
+        case
+            when contacts.kind = 'ticket' then 'support_ticket'
+            when lower(conversations.channel) in ('call', 'phone', 'voice') then 'support_call'
+            else 'support_chat'
+        end as kind,
+        cast(null as string) as channel,
+        cast(null as string) as campaign,
+        coalesce(contacts.topic, conversations.channel) as title,
+        cast(null as bigint) as value_cents,
+        coalesce(conversations.source, 'support') as source,
+        contacts.contact_id as source_id
+    from {{ ref('int_support_contacts_identified') }} as contacts
+    left join {{ ref('stg_contact_centre__conversations') }} as conversations
+        on contacts.kind = 'chat' and contacts.contact_id = conversations.conversation_id
+),
+
+ratings as (
+    select
+        contacts.customer_id,
+        ratings.rated_at as occurred_at,
+        ratings.rated_at as known_at,
+        'support' as system,
+        'support_rating' as kind,
+        cast(null as string) as channel,
+        cast(null as string) as campaign,
+        cast(ratings.score as string) as title,
+        cast(null as bigint) as value_cents,
+        'support' as source,
+        ratings.rating_id as source_id
+    from {{ ref('stg_support__ratings') }} as ratings
+    inner join {{ ref('int_support_contacts_identified') }} as contacts
+        on ratings.ticket_id = contacts.contact_id and contacts.kind = 'ticket'
+),
+
+-- An activity is written down once and not changed: its row's time is when it could be known.
+sales_contacts as (
+    select
+        crm_people.customer_id,
+        activities.occurred_at,
+        greatest(activities.occurred_at, coalesce(activities.updated_at, activities.occurred_at))
+            as known_at,
+        'crm' as system,
+        case
+            when lower(activities.kind) in ('call', 'meeting', 'mail')
+                then 'sales_' || lower(activities.kind)
+            else 'sales_contact'
+        end as kind,
+        cast(null as string) as channel,
+        cast(null as string) as campaign,
+        activities.note as title,
+        cast(null as bigint) as value_cents,
+        'crm' as source,
+        activities.activity_id as source_id
+    from {{ ref('stg_crm__activities') }} as activities
+    inner join crm_people
+        on activities.crm_id = crm_people.crm_id
+),
+
+deals as (
+    select
+        crm_people.customer_id,
+        stages.changed_at as occurred_at,
+        stages.changed_at as known_at,
+        'crm' as system,
+        'opportunity_stage' as kind,
+        cast(null as string) as channel,
+        cast(null as string) as campaign,
+        stages.stage as title,
+        opportunities.amount_cents as value_cents,
+        'crm' as source,
+        stages.stage_change_id as source_id
+    from {{ ref('stg_crm__opportunity_stages') }} as stages
+    inner join {{ ref('stg_crm__opportunities') }} as opportunities
+        on stages.opportunity_id = opportunities.opportunity_id
+    inner join crm_people
+        on opportunities.crm_id = crm_people.crm_id
+),
+
+subscriptions as (
+    {% for kind, at, known in [
+        ('started', 'started_at', 'known_at'),
+        ('cancelled', 'cancelled_at', 'coalesce(cancellation_known_at, cancelled_at)'),
+    ] %}
+        select
+            customer_id,
+            {{ at }} as occurred_at,
+            {{ known }} as known_at,
+            'payments' as system,
+            'subscription_{{ kind }}' as kind,
+            cast(null as string) as channel,
+            cast(null as string) as campaign,
+            plan_name as title,
+            price_cents as value_cents,
+            'subscriptions' as source,
+            subscription_id as source_id
+        from {{ ref('int_subscription_periods') }}
+        where {{ at }} is not null
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+unioned as (
+    select * from mails
+    union all
+    select * from contacts_with_support
+    union all
+    select * from ratings
+    union all
+    select * from sales_contacts
+    union all
+    select * from deals
+    union all
+    select * from subscriptions
+),
+
+final as (
+    select *
+    from unioned
+    where customer_id is not null and occurred_at is not null
+)
+
+select * from final
