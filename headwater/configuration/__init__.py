@@ -13,9 +13,10 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from headwater.configuration.dbt_vars import check_dbt_vars
+from headwater.configuration.identity_checks import check_identity
 from headwater.configuration.reading import read_folder, read_yaml
 from headwater.configuration.shapes.destinations import Consent, Destination, Privacy, Stream
-from headwater.configuration.shapes.identity import EdgeSource, Identity, IdType
+from headwater.configuration.shapes.identity import AccountSource, EdgeSource, Identity, IdType, Override
 from headwater.configuration.shapes.plan import Action, Plan, PlannedEvent, Violation
 from headwater.configuration.shapes.platform import AdminToken, Collector, Cookie, EventTables, Limits, Platform
 from headwater.configuration.shapes.predictions import Label, Prediction
@@ -50,6 +51,7 @@ from headwater.errors import ConfigError
 from headwater.settings import Settings
 
 __all__ = [
+    "AccountSource",
     "Action",
     "AdminToken",
     "Auth",
@@ -74,6 +76,7 @@ __all__ = [
     "KafkaSource",
     "Label",
     "Limits",
+    "Override",
     "Paging",
     "Plan",
     "PlannedEvent",
@@ -188,10 +191,4 @@ def _check_references(config: Config, folder: Path) -> None:
             f"{folder / 'sources.yaml'}: import_source «{config.import_source}» is not a source of kind events; "
             f"those are: {', '.join(events) or 'none'}."
         )
-    for edge in config.identity.edges:
-        for id_type in edge.ids:
-            if id_type not in config.identity.id_types:
-                raise ConfigError(
-                    f"{folder / 'identity.yaml'}: the edge over {edge.table} names id type «{id_type}»; "
-                    f"defined are: {', '.join(config.identity.id_types)}."
-                )
+    check_identity(config.identity, folder / "identity.yaml")

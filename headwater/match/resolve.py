@@ -1,7 +1,8 @@
-"""Identifiers become people: `identity.identifiers`, `identity.edges`, `identity.refused_edges`.
+"""Identifiers become people: the tables of schema `identity`.
 
-Belongs here: the steps in their order and the three tables. Does not belong here: reading ties (`ties`), deciding
-which are believed (`graph`), when something landed (`landing`).
+Belongs here: the steps in their order, and writing what they found in one transaction. Does not belong here: what is
+new (`news`), reading it (`mentions`), what is connected with it (`region`), what is believed (`deciding`), what became
+of those who were known before (`history`).
 
 A person is a connected component of believed ties. Its id is a UUID made of its anchor: the identifier that landed
 first, then the type of higher priority, then the lesser value. So the same lake gives the same ids however often and
@@ -12,15 +13,21 @@ the older anchor stays.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from headwater.configuration import Identity
-from headwater.match.graph import Ints, Nodes, components, first_of_each, within_caps, within_limits
-from headwater.match.ties import read_ties
+from headwater.configuration.identity_checks import split_id
+from headwater.match import history
+from headwater.match.accounts import write_members
+from headwater.match.deciding import Decided, decide
+from headwater.match.mentions import ROWS, rank_objects, read_mentions
+from headwater.match.news import News, read_news, remember
+from headwater.match.region import drop, lay_out
 from headwater.storage.warehouse import transaction
 
 # Never change it: every customer id that was ever given out is made from it.
@@ -29,12 +36,18 @@ NAMESPACE = uuid.UUID("8b1f6c1e-7d0c-5b60-9a51-3f2b8e4d7a90")
 
 @dataclass(frozen=True)
 class Resolved:
-    """Counts: people, identifiers (without the people's own ids), ties believed and refused."""
+    """Counts: people, identifiers (without the people's own ids), ties believed and refused. What it took: why
+    everything was read again (`None`: only what is new), people who were looked at again, those who were merged into
+    another and identifiers that left their person."""
 
     people: int
     identifiers: int
     edges: int
     refused_edges: int
+    reason: str | None = field(default=None, compare=False)
+    touched: int = field(default=0, compare=False)
+    merged: int = field(default=0, compare=False)
+    split: int = field(default=0, compare=False)
 
 
 def customer_id(id_type: str, id_value: str) -> str:
@@ -42,109 +55,153 @@ def customer_id(id_type: str, id_value: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{id_type}:{id_value}"))
 
 
-def resolve(con: DuckDBPyConnection, identity: Identity) -> Resolved:
-    """Work out who is who from everything that is loaded, and replace the three tables in one transaction.
+def resolve(
+    con: DuckDBPyConnection, identity: Identity, as_of: datetime | None = None, *, is_full: bool = False
+) -> Resolved:
+    """Bring people up to what is loaded: only what is new is read, and only people it has to do with are looked at
+    again. When rules or rows that were read before have changed, everything is. Either way ends in the same tables.
+
+    Args:
+        as_of: when merges and splits are noted to have happened, UTC without offset; default the system's clock.
+        is_full: read everything, whether or not there is a reason.
 
     Raises:
         ConfigError: an expression of `identity.yaml` is not SQL over its table.
     """
-    read_ties(con, identity)
-    types = sorted(identity.id_types, key=lambda name: (identity.id_types[name].priority, name))
-    con.register("_types", pa.table({"id_type": types, "code": pa.array(range(len(types)), pa.int64())}))
+    moment = as_of or datetime.now(UTC).replace(tzinfo=None)
+    news = read_news(con, identity, is_full=is_full)
     try:
-        # numbered by age: a component's anchor is its lowest number
-        con.execute(
-            """create or replace temp table _nodes as
-            select row_number() over (order by first_landed, code, id_value) - 1 as node, code, id_type, id_value,
-                first_landed
-            from _seen join _types using (id_type)"""
-        )
-        con.execute(
-            """create or replace temp table _numbered as
-            select l.node as left_node, r.node as right_node, t.*
-            from _ties t
-            join _nodes l on l.id_type = left_type and l.id_value = left_value
-            join _nodes r on r.id_type = right_type and r.id_value = right_value
-            order by t.first_landed, l.code, r.code, left_value, right_value"""
-        )
-        nodes = con.execute("select code, id_type, id_value from _nodes order by node").to_arrow_table()
-        ties = con.execute("select * from _numbered").to_arrow_table()
-        kept, reasons, member = _decide(identity, types, nodes, ties)
-        return _write(con, nodes, ties, kept, reasons, member)
+        if news.reason is None and not any(news.fresh.values()):
+            with transaction(con):
+                write_members(con, identity)
+            return _counted(con)
+        rank_objects(con, news)
+        read_mentions(con, identity, news)
+        lay_out(con, identity, news)
+        decided = decide(con, identity)
+        _name_people(con, decided)
+        with transaction(con):
+            _write(con, news.reason is not None)
+            moved = history.write(con, moment)
+            remember(con, news)
+            _write_overrides(con, identity)
+            write_members(con, identity)
+            done = _counted(con, news.reason, _one(con, "select count(distinct customer_id) from _before"), moved)
+            _log(con, news, done, moment)
+        return done
     finally:
-        con.unregister("_types")
-        for table in ("_seen", "_ties", "_nodes", "_numbered"):
+        drop(con)
+        for table in ("_people", "_of_node", "_refused"):
             con.execute(f"drop table if exists {table}")
 
 
-def _decide(
-    identity: Identity, types: list[str], nodes: pa.Table, ties: pa.Table
-) -> tuple[np.ndarray, dict[int, str], Ints]:
-    code = {name: index for index, name in enumerate(types)}
-    typed = Nodes(_ints(nodes, "code"))
-    left, right = _ints(ties, "left_node"), _ints(ties, "right_node")
-    limits = {
-        (code[name], code[other]): limit
-        for name, id_type in identity.id_types.items()
-        for other, limit in id_type.limits.items()
-        if other != name and other in code
+def _name_people(con: DuckDBPyConnection, decided: Decided) -> None:
+    """`_people(anchor, customer_id)`, `_of_node(node, anchor, cluster)`, `_refused(link, reason)`."""
+    count = len(decided.anchor_of)
+    given = {
+        "_given_people": pa.table({"anchor": decided.anchors}),
+        "_given_nodes": pa.table({"node": np.arange(count), "anchor": decided.anchor_of, "first": decided.cluster_of}),
+        "_given_refused": pa.table(
+            {
+                "link": pa.array(decided.refused.keys(), pa.int64()),
+                "reason": pa.array(decided.refused.values(), pa.string()),
+            }
+        ),
     }
-    caps = {code[name]: t.limits[name] for name, t in identity.id_types.items() if name in t.limits}
-    kept, over_limit = within_limits(typed, left, right, limits)
-    reasons = {
-        index: f"{types[typed.types[node]]} is tied to {limits[(int(typed.types[node]), other)]} {types[other]} already"
-        for index, (node, other) in over_limit.items()
-    }
-    within = np.flatnonzero(kept)
-    joined, over_cap = within_caps(typed, left[within], right[within], caps)
-    kept[within[~joined]] = False
-    reasons |= {
-        int(within[index]): f"a person has at most {caps[id_type]} {types[id_type]}"
-        for index, id_type in over_cap.items()
-    }
-    return kept, reasons, components(len(typed.types), left[kept], right[kept])
-
-
-def _write(
-    con: DuckDBPyConnection, nodes: pa.Table, ties: pa.Table, kept: np.ndarray, reasons: dict[int, str], member: Ints
-) -> Resolved:
-    anchors = first_of_each(member)
-    names = list(zip(nodes["id_type"].to_pylist(), nodes["id_value"].to_pylist(), strict=True))
-    ids = pa.array([customer_id(*names[anchor]) for anchor in anchors.tolist()], pa.string())
-    people = pa.table({"node": anchors, "customer_id": ids})
-    of_node = pa.table({"node": np.arange(len(member)), "anchor": anchors[member] if len(member) else member})
-    pairs = ties.select(["left_type", "left_value", "right_type", "right_value", "source_table", "first_landed"])
-    refused = np.flatnonzero(~kept)
-    refused_pairs = pairs.take(pa.array(refused)).append_column(
-        "reason", pa.array([reasons[int(index)] for index in refused], pa.string())
-    )
-    con.register("_people", people)
-    con.register("_of_node", of_node)
-    con.register("_edges", pairs.filter(pa.array(kept)))
-    con.register("_refused", refused_pairs)
+    for name, table in given.items():
+        con.register(name, table)
     try:
-        with transaction(con):
-            con.execute("delete from identity.identifiers")
-            con.execute(
-                """insert into identity.identifiers by name
-                select id_type, id_value, customer_id, first_landed
-                from _nodes join _of_node using (node) join _people on _people.node = anchor
-                order by node"""
+        con.execute(
+            f"""create or replace temp table _people as
+            select anchor, {_uuid5("id_type || ':' || id_value")} as customer_id
+            from _given_people join _nodes on node = anchor join _types using (code)"""
+        )
+        con.execute(
+            """create or replace temp table _of_node as
+            with firsts as (
+                select node as first, (hash(code, id_value) >> 1)::bigint as cluster
+                from _nodes where node in (select first from _given_nodes)
             )
-            con.execute(
-                """insert into identity.identifiers by name
-                select 'customer_id' as id_type, customer_id as id_value, customer_id, first_landed
-                from _people join _nodes using (node) order by node"""
-            )
-            con.execute("delete from identity.edges")
-            con.execute("insert into identity.edges by name from _edges")
-            con.execute("delete from identity.refused_edges")
-            con.execute("insert into identity.refused_edges by name from _refused")
+            select node, anchor, cluster from _given_nodes join firsts using (first)"""
+        )
+        con.execute("create or replace temp table _refused as from _given_refused")
     finally:
-        for view in ("_people", "_of_node", "_edges", "_refused"):
-            con.unregister(view)
-    return Resolved(len(anchors), len(names), int(kept.sum()), len(refused))
+        for name in given:
+            con.unregister(name)
 
 
-def _ints(table: pa.Table, column: str) -> Ints:
-    return table[column].to_numpy().astype(np.int64)
+def _write(con: DuckDBPyConnection, is_full: bool) -> None:
+    old = "true" if is_full else "cluster in (from _touched)"
+    for table in ("identifiers", "edges", "refused_edges"):
+        con.execute(f"delete from identity.{table} where {old}")
+    landed = f"landed || '/' || lpad((place % {ROWS})::varchar, 12, '0')"
+    con.execute(
+        f"""insert into identity.identifiers by name
+        select id_type, id_value, customer_id, {landed} as first_landed, cluster
+        from _nodes join _of_node using (node) join _people using (anchor) join _types using (code)
+        join _moments on rank = place // {ROWS}"""
+    )
+    con.execute(
+        f"""insert into identity.identifiers by name
+        select 'customer_id' as id_type, customer_id as id_value, customer_id, {landed} as first_landed, cluster
+        from _people join _nodes on node = _people.anchor join _of_node using (node)
+        join _moments on rank = place // {ROWS}"""
+    )
+    links = f"""
+        select lt.id_type as left_type, l.id_value as left_value, rt.id_type as right_type, r.id_value as right_value,
+            s.name as source_table, case when k.place < 0 then '' else {landed.replace("place ", "k.place ")} end
+                as first_landed,
+            o.cluster, {{reason}}
+        from _links k {{which}}
+        join _nodes l on l.node = left_node join _types lt on lt.code = l.code
+        join _nodes r on r.node = right_node join _types rt on rt.code = r.code
+        join _of_node o on o.node = left_node
+        join _sources s on s.source = k.source
+        left join _moments on rank = k.place // {ROWS}"""
+    which = "anti join _refused using (link)"
+    con.execute("insert into identity.edges by name " + links.format(reason="", which=which))
+    which = "join _refused w using (link)"
+    con.execute("insert into identity.refused_edges by name " + links.format(reason="w.reason", which=which))
+
+
+def _write_overrides(con: DuckDBPyConnection, identity: Identity) -> None:
+    con.execute("delete from identity.overrides")
+    for kind, overrides in (("include", identity.include), ("exclude", identity.exclude)):
+        for override in overrides:
+            ids = [part for text in override.ids for part in split_id(text)]
+            con.execute(
+                "insert into identity.overrides values (?, ?, ?, ?, ?, ?)",
+                [kind, *ids, *[None] * (4 - len(ids)), override.reason],
+            )
+
+
+def _log(con: DuckDBPyConnection, news: News, done: Resolved, moment: datetime) -> None:
+    objects = sum(len(found) for found in (news.fresh if news.reason is None else news.objects).values())
+    con.execute(
+        "insert into identity.resolutions values (?, ?, ?, ?, ?, ?, ?, ?)",
+        [moment, news.reason, objects, done.touched, done.people, done.merged, done.split, news.fingerprint],
+    )
+
+
+def _counted(
+    con: DuckDBPyConnection, reason: str | None = None, touched: int = 0, moved: tuple[int, int] = (0, 0)
+) -> Resolved:
+    people = _one(con, "select count(*) from identity.identifiers where id_type = 'customer_id'")
+    everything = _one(con, "select count(*) from identity.identifiers")
+    edges, refused = (_one(con, f"select count(*) from identity.{table}") for table in ("edges", "refused_edges"))
+    return Resolved(people, everything - people, edges, refused, reason, touched, *moved)
+
+
+def _one(con: DuckDBPyConnection, query: str) -> int:
+    row = con.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _uuid5(name: str) -> str:
+    """`customer_id` in SQL, over an expression of «type:value»."""
+    digest = f"sha1(unhex('{NAMESPACE.hex}') || encode({name}))"
+    return (
+        "(select substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-5' || substr(h, 14, 3) || '-' || "
+        "translate(substr(h, 17, 1), '0123456789abcdef', '89ab89ab89ab89ab') || substr(h, 18, 3) || '-' || "
+        f"substr(h, 21, 12) from (select {digest} as h))"
+    )

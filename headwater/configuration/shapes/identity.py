@@ -1,6 +1,7 @@
 """`identity.yaml`: by which identifiers a person is known.
 
-Belongs here: kinds of identifiers, and where they meet. Does not belong here: the tables of a source (`sources`).
+Belongs here: kinds of identifiers, where they meet, what a person decided by hand, and which accounts people belong to.
+Does not belong here: the tables of a source (`sources`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ class IdType(Struct, forbid_unknown_fields=True):
     """One kind of identifier. `limits` says how many values of another type one value of this type may be tied to."""
 
     priority: int
-    normalise: Literal["none", "email"] = "none"
+    normalise: Literal["none", "email", "phone"] = "none"
     junk: list[str] = []
     limits: dict[str, int] = {}
 
@@ -27,8 +28,34 @@ class EdgeSource(Struct, forbid_unknown_fields=True):
     where: str = ""
 
 
+class AccountSource(Struct, forbid_unknown_fields=True):
+    """A table whose rows say to which account a person belongs; `account` is a column or SQL expression as well."""
+
+    table: str
+    ids: dict[str, str]
+    account: str
+    where: str = ""
+
+
+class Override(Struct, forbid_unknown_fields=True):
+    """What somebody decided by hand, and why. `ids` are written `id_type:value`."""
+
+    ids: list[str]
+    reason: str
+
+
 class Identity(Struct, forbid_unknown_fields=True):
-    """`identity.yaml`."""
+    """`identity.yaml`.
+
+    Attributes:
+        default_region: the country of telephone numbers that are written without one (ISO 3166, two letters).
+        include: two identifiers that are one person's, whatever limits say.
+        exclude: one identifier that ties nobody together, or two that are never one person's.
+    """
 
     id_types: dict[str, IdType]
     edges: list[EdgeSource]
+    default_region: str = "US"
+    include: list[Override] = []
+    exclude: list[Override] = []
+    accounts: list[AccountSource] = []

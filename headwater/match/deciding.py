@@ -1,0 +1,116 @@
+"""Who is one person in a region: its links held against `identity.yaml`.
+
+Belongs here: the company's rules as numbers, and the words for what was refused. Does not belong here: the algorithms
+(`graph`), reading and writing tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from duckdb import DuckDBPyConnection
+
+from headwater.configuration import Identity
+from headwater.match.graph import Flags, Ints, Nodes, components, first_of_each, within_caps, within_limits
+from headwater.match.mentions import type_codes
+from headwater.match.region import normal_ids
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Attributes:
+    anchors: the first node of each person.
+    anchor_of: node → the anchor of its person.
+    cluster_of: node → the first node of all that ties connect with it, believed or refused.
+    refused: link → why it is not believed.
+    """
+
+    anchors: Ints
+    anchor_of: Ints
+    cluster_of: Ints
+    refused: dict[int, str]
+
+
+def decide(con: DuckDBPyConnection, identity: Identity) -> Decided:
+    """Decide about every link of the temp tables `_nodes` and `_links`."""
+    codes = type_codes(identity)
+    types = list(codes)
+    nodes = Nodes(_column(con, "code::bigint", "_nodes order by node"))
+    left, right = (_column(con, name, "_links order by link") for name in ("left_node", "right_node"))
+    by_hand = _column(con, "source::bigint", "_links order by link") < 0
+    kept = np.ones(len(left), dtype=bool)
+    refused: dict[int, str] = {}
+    apart, alone = _exclusions(con, identity)
+    for index, reason in _excluded(left, right, apart, alone).items():
+        kept[index] = False
+        refused[index] = f"excluded: {reason}"
+    limits = {
+        (codes[name], codes[other]): limit
+        for name, id_type in identity.id_types.items()
+        for other, limit in id_type.limits.items()
+        if other != name and other in codes
+    }
+    at = np.flatnonzero(kept)
+    within, over_limit = within_limits(nodes, left[at], right[at], limits, by_hand[at])
+    for index, (node, other) in over_limit.items():
+        name = types[int(nodes.types[node])]
+        limit = limits[int(nodes.types[node]), other]
+        refused[int(at[index])] = f"{name} is tied to {limit} {types[other]} already"
+    at = at[within]
+    caps = {codes[name]: t.limits[name] for name, t in identity.id_types.items() if name in t.limits}
+    joined, over_cap = within_caps(nodes, left[at], right[at], caps, by_hand[at], [pair for pair, _ in apart])
+    for index, what in over_cap.items():
+        refused[int(at[index])] = (
+            f"a person has at most {caps[what]} {types[what]}"
+            if what >= 0
+            else f"it would join two that are excluded: {apart[-1 - what][1]}"
+        )
+    at = at[joined]
+    person = components(len(nodes.types), left[at], right[at])
+    anchors = first_of_each(person)
+    cluster = components(len(nodes.types), left, right) if refused else person
+    return Decided(anchors, anchors[person], first_of_each(cluster)[cluster], refused)
+
+
+def _column(con: DuckDBPyConnection, expression: str, rows: str) -> Ints:
+    found = con.execute(f"select {expression} as found from {rows}").fetchnumpy()["found"]
+    return np.asarray(found, dtype=np.int64)
+
+
+def _exclusions(
+    con: DuckDBPyConnection, identity: Identity
+) -> tuple[list[tuple[tuple[int, int], str]], Mapping[int, str]]:
+    """Pairs of nodes that stay apart, and nodes that tie nobody, each with the reason; those that are in the region."""
+    codes = type_codes(identity)
+    apart: list[tuple[tuple[int, int], str]] = []
+    alone: dict[int, str] = {}
+    for override in identity.exclude:
+        found = [
+            con.execute("select node from _nodes where code = ? and id_value = ?", [codes[id_type], value]).fetchone()
+            for id_type, value in normal_ids(identity, override.ids)
+        ]
+        present = [row[0] for row in found if row]
+        if len(present) < len(override.ids):
+            continue
+        if len(present) == 1:
+            alone[present[0]] = override.reason
+        else:
+            apart.append(((present[0], present[1]), override.reason))
+    return apart, alone
+
+
+def _excluded(
+    left: Ints, right: Ints, apart: list[tuple[tuple[int, int], str]], alone: Mapping[int, str]
+) -> dict[int, str]:
+    """Links that an exclusion names itself."""
+
+    def where(mask: Flags) -> list[int]:
+        return [int(index) for index in np.flatnonzero(mask)]
+
+    found = {index: reason for node, reason in alone.items() for index in where((left == node) | (right == node))}
+    for (one, other), reason in apart:
+        both = ((left == one) & (right == other)) | ((left == other) & (right == one))
+        found |= dict.fromkeys(where(both), reason)
+    return found

@@ -1,0 +1,66 @@
+"""What became of people who were known before: merges, splits, and where a former id leads.
+
+Belongs here: `identity.changes` and `identity.successors`. Does not belong here: who is who now (`resolve`).
+
+Both are a warehouse's memory of ids that it gave out; one that is built anew from the lake has given out none.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from duckdb import DuckDBPyConnection
+
+
+def write(con: DuckDBPyConnection, moment: datetime) -> tuple[int, int]:
+    """Compare `_before` with `identity.identifiers` and note every identifier that has another person now.
+
+    A person whose id is gone was merged into the one that its anchor belongs to now; whatever went elsewhere, or left
+    a person that is still there, was split off.
+
+    Returns:
+        How many people were merged into another, how many identifiers were split off.
+    """
+    con.execute(
+        """create or replace temp table _moved as
+        select b.customer_id as from_id, a.customer_id as to_id, a.id_type, a.id_value, b.first_landed, code
+        from _before b join identity.identifiers a using (id_type, id_value) join _types using (id_type)
+        where a.customer_id <> b.customer_id"""
+    )
+    con.execute(
+        """create or replace temp table _merged as
+        select from_id, to_id as into_id, id_type as anchor_type, id_value as anchor_value
+        from _moved
+        where from_id not in (select customer_id from _people)
+        qualify row_number() over (partition by from_id order by first_landed, code, id_value) = 1"""
+    )
+    con.execute(
+        """insert into identity.changes by name
+        select case when into_id = to_id then 'merge' else 'split' end as change,
+            from_id as from_customer_id, to_id as to_customer_id, id_type, id_value, ? as changed_at
+        from _moved left join _merged m using (from_id)
+        order by from_id, to_id, id_type, id_value""",
+        [moment],
+    )
+    con.execute("delete from identity.successors where former_id in (select from_id from _merged)")
+    con.execute(
+        """insert into identity.successors by name
+        select from_id as former_id, into_id as customer_id, anchor_type as id_type, anchor_value as id_value,
+            ? as since
+        from _merged""",
+        [moment],
+    )
+    # a former id goes where its anchor goes, and ends when that names a person again
+    con.execute(
+        """update identity.successors as former set customer_id = moved.to_id
+        from _moved as moved where former.id_type = moved.id_type and former.id_value = moved.id_value"""
+    )
+    con.execute("delete from identity.successors where former_id = customer_id")
+    counts = con.execute(
+        """select (select count(*) from _merged),
+            (select count(*) from _moved left join _merged m using (from_id)
+             where into_id is distinct from to_id)"""
+    ).fetchone()
+    con.execute("drop table _moved")
+    con.execute("drop table _merged")
+    return (int(counts[0]), int(counts[1])) if counts else (0, 0)

@@ -1,0 +1,69 @@
+"""Identifiers as they are compared, in SQL over whole tables; `headwater.policy.identifiers` is the rule in words.
+
+Belongs here: the expression of one identifier, and the function that it needs of Python. Does not belong here: which
+tables are read (`mentions`, `accounts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+from duckdb.func import FunctionNullHandling, PythonUDFType
+
+from headwater.configuration import Identity, IdType
+from headwater.policy.identifiers import BLANKS, EMAIL, e164, junk_values
+
+_PHONE = "headwater_phone"
+_BLANKS = " || ".join(f"chr({ord(blank)})" for blank in BLANKS)
+
+
+@contextmanager
+def phone_function(con: DuckDBPyConnection, identity: Identity) -> Iterator[None]:
+    """While it lasts, `tidied` expressions over telephone numbers can be executed on this connection."""
+    if not any(id_type.normalise == "phone" for id_type in identity.id_types.values()):
+        yield
+        return
+    known: dict[str | None, str | None] = {None: None}
+
+    def numbers(texts: pa.ChunkedArray) -> pa.Array:
+        found = []
+        for text in texts.to_pylist():
+            if text not in known:
+                known[text] = e164(text, identity.default_region)
+            found.append(known[text])
+        return pa.array(found, pa.string())
+
+    con.create_function(
+        _PHONE, numbers, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW, null_handling=FunctionNullHandling.SPECIAL
+    )
+    try:
+        yield
+    finally:
+        con.remove_function(_PHONE)
+
+
+def tidied(expression: str, id_type: IdType) -> str:
+    """The SQL that gives the identifier as it is compared, or null when it is none."""
+    value = _without_junk(f"nullif(trim(({expression})::varchar, {_BLANKS}), '')", id_type)
+    if id_type.normalise == "email":
+        value = f"lower(nfc_normalize({value}))"
+        value = f"case when regexp_full_match({value}, {text(EMAIL)}) then {value} end"
+    elif id_type.normalise == "phone":
+        value = _without_junk(f"{_PHONE}({value})", id_type)
+    return value
+
+
+def _without_junk(value: str, id_type: IdType) -> str:
+    junk = sorted(junk_values(id_type))
+    if not junk:
+        return value
+    listed = ", ".join(text(each) for each in junk)
+    return f"case when lower(nfc_normalize({value})) not in ({listed}) then {value} end"
+
+
+def text(value: str) -> str:
+    """A text as an SQL literal."""
+    return f"'{value.replace(chr(39), chr(39) * 2)}'"
