@@ -33,6 +33,7 @@ class Settings:
     collector_port: int = 8080
     api_port: int = 8090
     sandbox_port: int = 8070
+    sandbox_db_port: int = 8071
     dagster_port: int = 3000
     as_of: datetime | None = None
 
@@ -90,6 +91,11 @@ class Settings:
     def sandbox_url(self) -> str:
         return f"http://{self.host}:{self.sandbox_port}"
 
+    @property
+    def payments_database_url(self) -> str:
+        """The database of the example company's payment tool."""
+        return f"postgresql://payments:sandbox_demo@{self.host}:{self.sandbox_db_port}/payments"
+
     def environment(self) -> dict[str, str]:
         """The variables that make a child process see the same installation."""
         values = {
@@ -100,6 +106,8 @@ class Settings:
             "HEADWATER_API_PORT": str(self.api_port),
             "HEADWATER_SANDBOX_PORT": str(self.sandbox_port),
             "HEADWATER_DAGSTER_PORT": str(self.dagster_port),
+            "HEADWATER_SANDBOX_DB_PORT": str(self.sandbox_db_port),
+            "PAYMENTS_DATABASE_URL": os.environ.get("PAYMENTS_DATABASE_URL", self.payments_database_url),
             "SANDBOX_URL": os.environ.get("SANDBOX_URL", self.sandbox_url),
             "DAGSTER_HOME": str(self.dagster_home),
         }
@@ -144,6 +152,7 @@ def load_settings(
         collector_port=_port("HEADWATER_COLLECTOR_PORT", Settings.collector_port),
         api_port=_port("HEADWATER_API_PORT", Settings.api_port),
         sandbox_port=_port("HEADWATER_SANDBOX_PORT", Settings.sandbox_port),
+        sandbox_db_port=_port("HEADWATER_SANDBOX_DB_PORT", _last_db_port(home_path) or Settings.sandbox_db_port),
         dagster_port=_port("HEADWATER_DAGSTER_PORT", Settings.dagster_port),
         as_of=parse_as_of(env["HEADWATER_AS_OF"]) if env.get("HEADWATER_AS_OF") else None,
     )
@@ -206,6 +215,14 @@ def _last_config(home: Path) -> str | None:
     try:
         return str(json.loads((home / "home.json").read_text(encoding="utf-8")).get("config") or "") or None
     except (OSError, ValueError):
+        return None
+
+
+def _last_db_port(home: Path) -> int | None:
+    """Where this home's payments database was last: it may have had to take another port than the usual one."""
+    try:
+        return int((home / "sandbox" / "payments.url").read_text(encoding="utf-8").rsplit(":", 1)[1].split("/")[0])
+    except (OSError, ValueError, IndexError):
         return None
 
 

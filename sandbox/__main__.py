@@ -84,10 +84,20 @@ def simulate(
 @click.option(
     "--hook-secret", "secrets", multiple=True, metavar="SOURCE=SECRET", help="Default: the shipped example's."
 )
+@click.option(
+    "--db-port",
+    type=int,
+    default=8071,
+    show_default=True,
+    help="Of the payments database; any free one when it is taken.",
+)
+@click.option("--no-database", is_flag=True, help="The payments' records over HTTP only; nothing can be pulled by SQL.")
 @_SECRETS
 def serve(
     folder: Path,
     port: int,
+    db_port: int,
+    no_database: bool,
     host: str,
     inbox: Path | None,
     collector: str,
@@ -98,11 +108,14 @@ def serve(
     lines: str,
 ) -> None:
     """Serve the company's tools (CRM, payments, email, support, contact centre) and its shop."""
+    from sandbox.database.server import Postgres
     from sandbox.hooks.outbox import Outbox
     from sandbox.tools.server import serve as run
 
+    database = None if no_database else Postgres(folder, host=host, port=db_port)
     outbox = Outbox(hooks_to or collector, _told(lines) | _pairs(secrets)) if hooks else None
-    run(folder, host=host, port=port, rates=_parse_rates(rates), inbox=inbox, collector=collector, outbox=outbox)
+    told = _parse_rates(rates)
+    run(folder, host=host, port=port, rates=told, inbox=inbox, collector=collector, outbox=outbox, database=database)
 
 
 @main.command()

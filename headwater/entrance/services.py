@@ -59,7 +59,7 @@ def services(settings: Settings) -> list[Service]:
             (
                 *("python", "-m", "sandbox", "serve", "--dir", str(settings.sandbox_dir)),
                 *("--port", str(settings.sandbox_port), "--host", settings.host, "--inbox", str(settings.inbox)),
-                *("--collector", settings.collector_url),
+                *("--collector", settings.collector_url, "--db-port", str(settings.sandbox_db_port)),
                 "--hooks",
             ),
             settings.sandbox_port,

@@ -25,7 +25,7 @@ def write_coupons(world: World, book: Book, as_of_day: int) -> None:
     book.row("payments_coupons", 0, "cpn_welcome", "WELCOME10", 10, None, begun, None, begun)
     book.row("payments_coupons", 0, "cpn_sorry", "SORRY5", None, 500, begun, None, begun)
     for day, campaign in world.campaigns.items():
-        if day >= as_of_day:
+        if day >= as_of_day + 5:
             break
         if campaign.coupon is not None:
             at = day * DAY + 6 * HOUR

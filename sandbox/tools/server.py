@@ -9,9 +9,12 @@ import asyncio
 import errno
 import signal
 import socket
+import sqlite3
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
+import psycopg
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
@@ -22,6 +25,8 @@ from starlette.routing import BaseRoute, Route
 
 from sandbox import standins
 from sandbox.company.files import drop_chats
+from sandbox.database.filling import fill
+from sandbox.database.server import Postgres
 from sandbox.errors import SandboxError
 from sandbox.hooks.happenings import Happenings
 from sandbox.hooks.outbox import Outbox
@@ -60,13 +65,33 @@ def serve(
     collector: str = COLLECTOR,
     outbox: Outbox | None = None,
     hooks_every: float = 20.0,
+    database: Postgres | None = None,
 ) -> None:
-    """Run until SIGINT or SIGTERM. With an `outbox` the tools call others as things happen: every so many seconds.
+    """Run until SIGINT or SIGTERM. With an `outbox` the tools call others as things happen: every so many seconds. With
+    a `database` the payment tool's records are kept there too.
 
     Raises:
-        SandboxError: the port is taken.
+        SandboxError: the port is taken, or the database does not start.
     """
     _require_free(host, port)
+    with database or nullcontext():
+        if database is not None:
+            fill(folder, database.url)
+            print(f"The payments database is at {database.url}", flush=True)
+        _serve(folder, host, port, rates, inbox, collector, outbox, hooks_every, database)
+
+
+def _serve(
+    folder: Path,
+    host: str,
+    port: int,
+    rates: dict[str, float],
+    inbox: Path | None,
+    collector: str,
+    outbox: Outbox | None,
+    hooks_every: float,
+    database: Postgres | None,
+) -> None:
     app = application(folder, rates, collector, outbox)
     stop = threading.Event()
     if outbox is not None:
@@ -74,10 +99,15 @@ def serve(
         threading.Thread(target=happenings.run, args=(stop, hooks_every), daemon=True).start()
     if inbox is not None:
         threading.Thread(target=_keep_dropping, args=(folder, inbox, stop), daemon=True).start()
+    keeper = threading.Thread(target=_keep_database, args=(folder, database, stop)) if database is not None else None
+    if keeper is not None:
+        keeper.start()
     try:
         asyncio.run(_run(app, host, port))
     finally:
         stop.set()
+        if keeper is not None:
+            keeper.join()
 
 
 async def _run(app: Starlette, host: str, port: int) -> None:
@@ -99,6 +129,19 @@ def _keep_dropping(folder: Path, inbox: Path, stop: threading.Event) -> None:
             drop_chats(folder / "company", inbox)
         if stop.wait(5):
             return
+
+
+def _keep_database(folder: Path, database: Postgres, stop: threading.Event) -> None:
+    """The database follows a new simulation within seconds, and is started again when it has ended."""
+    while not stop.wait(2):
+        try:
+            if not database.is_running:
+                database.stop()
+                database.start()
+                print("The payments database had ended and is started again.", flush=True)
+            fill(folder, database.url)
+        except (SandboxError, psycopg.Error, sqlite3.Error) as error:
+            print(f"The payments database: {error}", flush=True)
 
 
 def _require_free(host: str, port: int) -> None:

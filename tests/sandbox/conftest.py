@@ -91,6 +91,7 @@ def serving() -> Callable[..., Any]:
     def start(folder: Path, *options: str) -> Iterator[httpx.Client]:
         port = _free_port()
         command = [sys.executable, "-m", "sandbox", "serve", "--dir", str(folder), "--port", str(port), *options]
+        command += [] if "--db-port" in options else ["--no-database"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=TOKEN, follow_redirects=True) as client:
