@@ -30,6 +30,7 @@ from headwater.collect.replayed import Replayed
 from headwater.collect.request import (
     Answer,
     Incoming,
+    LargeError,
     Receive,
     RefusedError,
     Request,
@@ -164,11 +165,11 @@ class Collector:
             raise
         try:
             work = (name, request, source, packed)
-            if len(packed) > _LARGE:
+            try:
+                accepted, found, headers = self._read(*work, _LARGE)
+            except LargeError:
                 loop = asyncio.get_running_loop()
                 accepted, found, headers = await loop.run_in_executor(self._thread, self._read, *work)
-            else:
-                accepted, found, headers = self._read(*work)
             await self.store(found, accepted)
         except _KeptError as kept:
             await self._keep_refused(kept.refusal, kept.source, request)
@@ -178,12 +179,16 @@ class Collector:
         return _told(name, accepted, headers)
 
     def _read(
-        self, name: str, request: Request, source: str | None, packed: bytes
+        self, name: str, request: Request, source: str | None, packed: bytes, most: int | None = None
     ) -> tuple[Accepted, str, dict[str, str]]:
-        """Everything between the body's arrival and the disk. Also called in the thread for large bodies."""
+        """Everything between the body's arrival and the disk. Also called in the thread for large bodies.
+
+        Raises:
+            LargeError: it is larger than `most`, as it came or unpacked; nothing was done.
+        """
         try:
-            limits = self.rules.limits_of(source)
-            body = unpack(packed, request.headers.get(b"content-encoding", b""), limits.request_bytes)
+            limit = self.rules.limits_of(source).request_bytes
+            body = unpack(packed, request.headers.get(b"content-encoding", b""), limit, most)
             if source is None:
                 source = self.source_of(request, accept.body_write_key(body))
             origin = self.origin(request, source, _MANY.get(name, "live"))
@@ -240,15 +245,20 @@ class Collector:
         )
 
     async def body(self, request: Request, source: str | None) -> bytes:
-        """The body, unpacked, within the source's limits; for routes whose bodies are small.
+        """The body, unpacked, within the source's limits.
 
         Raises:
             RefusedError: as `request.read_body` and `request.unpack`.
         """
         packed = await self.packed_body(request, source)
-        self._room.used -= len(packed)
-        limit = self.rules.limits_of(source).request_bytes
-        return unpack(packed, request.headers.get(b"content-encoding", b""), limit)
+        try:
+            work = (packed, request.headers.get(b"content-encoding", b""), self.rules.limits_of(source).request_bytes)
+            try:
+                return unpack(*work, _LARGE)
+            except LargeError:
+                return await asyncio.get_running_loop().run_in_executor(self._thread, unpack, *work)
+        finally:
+            self._room.used -= len(packed)
 
     def origin(self, request: Request, source: str, route: str = "live") -> Origin:
         """Where a request's events come from."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import re
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -21,6 +22,10 @@ from headwater.collect.judge import KEPT_BYTES
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 DRAINED_BYTES = 64 * 1024 * 1024
+MOST_MEMBERS = 1_000
+"""Of one gzip body: a stream may be many files one behind the other, but each costs more than its bytes."""
+_FED_BYTES = 16 * 1024
+_PADDING = re.compile(rb"\0*")
 
 
 class RefusedError(Exception):
@@ -46,6 +51,10 @@ class RefusedError(Exception):
         self.headers = dict(headers or {})
         self.kept = kept
         self.reason = reason
+
+
+class LargeError(Exception):
+    """A body that is too large for the event loop: everybody else would wait for it."""
 
 
 @dataclass
@@ -219,13 +228,25 @@ async def read_body(
         raise
 
 
-def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
+def unpack(body: bytes, encoding: bytes, limit: int, most: int | None = None) -> bytes:
     """The body without its Content-Encoding; gzip is also known by its first bytes, because SDKs forget the header.
 
+    It costs what its bytes cost, however they are cut: nobody is known yet when this is done.
+
     Raises:
-        RefusedError: 400 for a truncated or broken gzip (kept aside), 413 when it unpacks to more than `limit` bytes,
-            415 for another encoding.
+        LargeError: it is larger than `most`, as it came or unpacked, and `limit` allows that.
+        RefusedError: 400 for a truncated or broken gzip or one of more than `MOST_MEMBERS` members (kept aside), 413
+            when it unpacks to more than `limit` bytes, 415 for another encoding.
     """
+    if most is not None and most < limit:
+        if len(body) > most:
+            raise LargeError
+        try:
+            return unpack(body, encoding, most)
+        except RefusedError as refusal:
+            if refusal.status == 413:
+                raise LargeError from None
+            raise
     encoding = encoding.strip().lower()
     if encoding not in (b"", b"identity", b"gzip", b"x-gzip"):
         raise RefusedError(415, "unknown_encoding", "Content-Encoding must be gzip or nothing.")
@@ -233,27 +254,40 @@ def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
         if encoding in (b"gzip", b"x-gzip") and body[:1] not in (b"{", b"["):
             raise RefusedError(400, "broken_gzip", "The body is not gzip.", kept=body, reason="broken gzip")
         return body
-    parts: list[bytes] = []
-    left = limit
-    rest = body
-    while rest:
-        unpacker = zlib.decompressobj(wbits=31)
+    unpacked = bytearray()
+    at = members = 0
+    while at < len(body):
+        members += 1
+        if members > MOST_MEMBERS:
+            text = f"The gzip body has more than {MOST_MEMBERS:,} members."
+            raise RefusedError(400, "broken_gzip", text, kept=body, reason="broken gzip")
+        at = _unpack_member(body, at, limit, unpacked)
+    return bytes(unpacked)
+
+
+def _unpack_member(body: bytes, at: int, limit: int, unpacked: bytearray) -> int:
+    """Add what the member at `at` holds to `unpacked`; answers where the next one begins.
+
+    It is fed piece by piece: zlib copies all that it is given and does not need, again for each member.
+    """
+    unpacker = zlib.decompressobj(wbits=31)
+    while not unpacker.eof:
+        fed = body[at : at + _FED_BYTES]
+        if not fed:
+            raise RefusedError(
+                400, "truncated_gzip", "The gzip body ends too early.", kept=body, reason="truncated gzip"
+            )
         try:
-            part = unpacker.decompress(rest, left + 1)
+            unpacked += unpacker.decompress(fed, limit - len(unpacked) + 1)
         except zlib.error:
             raise RefusedError(
                 400, "broken_gzip", "The gzip body is broken.", kept=body, reason="broken gzip"
             ) from None
-        left -= len(part)
-        if left < 0:
+        if len(unpacked) > limit:
             raise too_large(limit, body)
-        if not unpacker.eof:
-            raise RefusedError(
-                400, "truncated_gzip", "The gzip body ends too early.", kept=body, reason="truncated gzip"
-            ) from None
-        parts.append(part)
-        rest = unpacker.unused_data.lstrip(b"\0")
-    return b"".join(parts)
+        at += len(fed) - len(unpacker.unused_data)
+    padding = _PADDING.match(body, at)
+    return padding.end() if padding else at
 
 
 def too_large(limit: int, kept: bytes) -> RefusedError:
