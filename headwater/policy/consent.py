@@ -21,10 +21,31 @@ def allows(consent: Consent | None, payload: Mapping[str, Any]) -> bool:
     """
     if consent is None or not consent.categories:
         return True
-    known = [allowed for category in consent.categories if (allowed := _allowed(payload, category)) is not None]
+    known = [said for category in consent.categories if (said := allowed(payload, category)) is not None]
     if not known:
         return consent.when_absent == "deliver"
     return all(known) if consent.require == "all" else any(known)
+
+
+def allowed(payload: Mapping[str, Any], category: str) -> bool | None:
+    """What the message says of one category; None when it carries no preferences at all.
+
+    One that is not named among Segment's preferences, or not in a list of allowed ids, was not allowed.
+    """
+    context = payload.get("context")
+    if not isinstance(context, Mapping):
+        return None
+    consent = context.get("consent")
+    preferences = consent.get("categoryPreferences") if isinstance(consent, Mapping) else None
+    if isinstance(preferences, Mapping) and preferences:
+        return preferences.get(category) is True
+    management = context.get("consentManagement")
+    if not isinstance(management, Mapping):
+        return None
+    allowed, denied = _ids(management.get("allowedConsentIds")), _ids(management.get("deniedConsentIds"))
+    if not allowed and not denied:
+        return None
+    return category in allowed if allowed else category not in denied
 
 
 def integrations_allows(names: Iterable[str], payload: Mapping[str, Any]) -> bool:
@@ -41,24 +62,6 @@ def integrations_allows(names: Iterable[str], payload: Mapping[str, Any]) -> boo
     if own:
         return all(value is not False for value in own)
     return entries.get("all") is not False
-
-
-def _allowed(payload: Mapping[str, Any], category: str) -> bool | None:
-    """What the message says of one category; None when it carries no preferences at all."""
-    context = payload.get("context")
-    if not isinstance(context, Mapping):
-        return None
-    consent = context.get("consent")
-    preferences = consent.get("categoryPreferences") if isinstance(consent, Mapping) else None
-    if isinstance(preferences, Mapping) and preferences:
-        return preferences.get(category) is True
-    management = context.get("consentManagement")
-    if not isinstance(management, Mapping):
-        return None
-    allowed, denied = _ids(management.get("allowedConsentIds")), _ids(management.get("deniedConsentIds"))
-    if not allowed and not denied:
-        return None
-    return category in allowed if allowed else category not in denied
 
 
 def _ids(value: Any) -> set[str]:

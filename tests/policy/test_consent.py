@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from headwater.configuration import Consent
-from headwater.policy.consent import allows, integrations_allows
+from headwater.policy.consent import allowed, allows, integrations_allows
 
 
 def segment(**preferences: bool) -> dict[str, Any]:
@@ -47,6 +47,13 @@ def test_categories_are_read_in_both_dialects(payload: dict[str, Any], for_all: 
 def test_an_event_without_preferences_follows_the_destination(payload: dict[str, Any]) -> None:
     assert allows(Consent(["marketing"]), payload)
     assert not allows(Consent(["marketing"], when_absent="withhold"), payload)
+
+
+def test_one_category_is_told_as_yes_no_or_nothing() -> None:
+    assert allowed(segment(marketing=True), "marketing") is True
+    assert allowed(segment(marketing=True), "analytics") is False
+    assert allowed(rudder(deniedConsentIds={"marketing": True}), "marketing") is False
+    assert allowed({}, "marketing") is None
 
 
 def test_a_destination_that_asks_for_nothing_gets_everything() -> None:

@@ -28,6 +28,7 @@ import msgspec
 
 from headwater.configuration import Destination as DestinationConfig
 from headwater.errors import UnavailableError
+from headwater.policy.consent import allowed
 from headwater.push import hashing, mapping, spec
 from headwater.push.destinations.base import Answer, Call, EventDestination, Outcome, Request, StreamEvent, Streaming
 from headwater.push.rounds import rounds
@@ -68,7 +69,7 @@ class GoogleAdsSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True
         retractions: our event → the action whose conversion of the same `order_id` it takes back.
         client_id, client_secret, refresh_token: of the OAuth client; `token` is the developer token.
         ad_user_data, ad_personalization: the consent category of ours that decides each of Google's two.
-        consent_when_absent: what is told of an event that carries no such category; empty: nothing.
+        consent_when_absent: what is told of an event that carries no preferences at all; empty: nothing.
         merchant_id, feed_country, feed_language: of Merchant Center; with them the products go along.
         version: of the API.
     """
@@ -225,7 +226,7 @@ class GoogleAds(EventDestination):
             ("adUserData", self.settings.ad_user_data),
             ("adPersonalization", self.settings.ad_personalization),
         ):
-            given = _given(payload, category) if category else None
+            given = allowed(payload, category) if category else None
             word = self.settings.consent_when_absent if given is None else ("GRANTED" if given else "DENIED")
             if word:
                 found[field] = word
@@ -266,18 +267,6 @@ def _click(payload: Mapping[str, Any]) -> dict[str, str]:
         if isinstance(found, str) and found:
             return {name: found}
     return {}
-
-
-def _given(payload: Mapping[str, Any], category: str) -> bool | None:
-    """What the person said about a category: Segment's or RudderStack's way; None: nothing."""
-    said = spec.at_path(payload, "context.consent.categoryPreferences")
-    if isinstance(said, Mapping) and isinstance(said.get(category), bool):
-        return bool(said[category])
-    for name, means in (("allowedConsentIds", True), ("deniedConsentIds", False)):
-        listed = spec.at_path(payload, f"context.consentManagement.{name}")
-        if isinstance(listed, list) and category in listed:
-            return means
-    return None
 
 
 def _item(product: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -117,6 +117,25 @@ def test_a_no_to_user_data_keeps_the_person_out() -> None:
     assert body["conversions"][0]["userIdentifiers"] == [{"hashedEmail": sha("a@x.y")}]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"consent": {"categoryPreferences": {"analytics": True}}},
+        {"consentManagement": {"allowedConsentIds": ["analytics"]}},
+        {"consentManagement": {"deniedConsentIds": {"advertising": True}}},
+        {"consent": {"categoryPreferences": {"advertising": "yes"}}},
+    ],
+    ids=["not among the preferences", "not among the allowed", "denied as an object", "no truth"],
+)
+def test_whoever_did_not_allow_the_category_stays_out_whatever_way_it_was_said(said: dict[str, Any]) -> None:
+    context = {"traits": {"email": "a@x.y"}} | said
+    destination = make(ad_user_data="advertising", consent_when_absent="GRANTED")
+    assert "nobody whom Google may be told" in destination.unsupported(order(1, context=context))
+    [body] = bodies(destination, order(1, context=context | CLICK))
+    assert body["conversions"][0]["consent"]["adUserData"] == "DENIED"
+    assert "userIdentifiers" not in body["conversions"][0]
+
+
 def test_only_one_click_id_goes_and_nobody_beside_a_braid() -> None:
     braid = {"page": {"url": "https://shop.example/?gbraid=0AAA-bbb&wbraid=x"}, "traits": {"email": "a@x.y"}}
     [body] = bodies(make(), order(1, context=braid))
