@@ -34,11 +34,13 @@ class DeliveriesLoaded:
 
 @dataclass(frozen=True)
 class StreamingDestination:
-    """A streaming destination of the config. Without `knows_repeats` its tool counts what comes again once more."""
+    """A streaming destination of the config. Without `knows_repeats` its tool counts what comes again once more; of the
+    `counted_types` of events its report has as many as were delivered."""
 
     name: str
     type: str
     knows_repeats: bool
+    counted_types: tuple[str, ...] = ("track",)
 
 
 def load_deliveries(
@@ -53,8 +55,10 @@ def load_deliveries(
     with transaction(con):
         con.execute("delete from raw.destinations")
         for one in destinations:
-            values = [one.name, one.type, one.knows_repeats]
-            con.execute("insert into raw.destinations (destination, type, knows_repeats) values (?, ?, ?)", values)
+            con.execute(
+                "insert into raw.destinations (destination, type, knows_repeats, counted_types) values (?, ?, ?, ?)",
+                [one.name, one.type, one.knows_repeats, f",{','.join(one.counted_types)},"],
+            )
     arrivals = sum(_load_arrivals(con, lake, prefix, status) for prefix, status in ARRIVED.items())
     rows = _append(con, lake, "deliveries/", "raw.deliveries")
     _renew(con, lake, "delivery_counts/", "raw.delivery_counts")

@@ -61,10 +61,13 @@ def _lake_assets() -> list[dg.AssetsDefinition]:
 
 
 def _streaming(config: Config) -> list[StreamingDestination]:
-    return [
-        StreamingDestination(name, destination.type, CLASSES[destination.type].knows_repeats)
+    streaming = {
+        name: CLASSES[destination.type]
         for name, destination in config.destinations.items()
         if destination.stream and destination.type in CLASSES
+    }
+    return [
+        StreamingDestination(name, cls.type, cls.knows_repeats, cls.counted_types) for name, cls in streaming.items()
     ]
 
 

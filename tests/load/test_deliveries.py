@@ -72,5 +72,7 @@ def test_the_latest_report_takes_the_place_of_the_one_before_an_empty_one_too(
 def test_the_destinations_are_those_of_now(con: DuckDBPyConnection, lake: Lake) -> None:
     for destinations in ([TOOL, SLACK], [SLACK], []):
         load_deliveries(con, lake, destinations)
-        found = con.execute("select destination, type, knows_repeats from raw.destinations order by 1").fetchall()
-        assert found == sorted((one.name, one.type, one.knows_repeats) for one in destinations)
+        found = con.execute(
+            "select destination, type, knows_repeats, counted_types from raw.destinations order by 1"
+        ).fetchall()
+        assert found == sorted((one.name, one.type, one.knows_repeats, ",track,") for one in destinations)

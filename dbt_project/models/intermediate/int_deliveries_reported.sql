@@ -5,7 +5,7 @@ with deliveries as (
         outcomes.tool_event,
         outcomes.at as delivered_at,
         cast(outcomes.at as date) as delivered_date,
-        outcomes.type = 'track' as is_track,
+        outcomes.type,
         case
             when outcomes.type = 'track' then coalesce(outcomes.event, '')
             else outcomes.type
@@ -42,11 +42,11 @@ named as (
     select
         destination,
         event_name,
-        is_track,
+        type,
         min(tool_event) as tool_event,
         min(delivered_date) as first_date
     from deliveries
-    group by destination, event_name, is_track
+    group by destination, event_name, type
     having count(distinct tool_event) = 1 and min(tool_event) != ''
 
 ),
@@ -56,22 +56,22 @@ shared_names as (
     select
         destination,
         tool_event
-    from named
+    from deliveries
     group by destination, tool_event
-    having count(*) > 1
+    having count(distinct type || ' ' || event_name) > 1
 
 ),
 
-reported_names as (
+configured as (
 
-    select distinct
+    select
         destination,
-        tool_event
-    from counts
+        counted_types
+    from {{ source('raw', 'destinations') }}
 
 ),
 
--- a tool counts every track by its name, so that a missing one is none; others it may not count
+-- what a tool counts of each it counts by name, so that a missing one is none
 comparable as (
 
     select
@@ -87,13 +87,11 @@ comparable as (
         on
             named.destination = shared_names.destination
             and named.tool_event = shared_names.tool_event
-    left join reported_names
-        on
-            named.destination = reported_names.destination
-            and named.tool_event = reported_names.tool_event
+    left join configured
+        on named.destination = configured.destination
     where
         shared_names.tool_event is null
-        and (named.is_track or reported_names.tool_event is not null)
+        and coalesce(configured.counted_types, ',track,') like '%,' || named.type || ',%'
 
 ),
 

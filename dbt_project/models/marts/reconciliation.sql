@@ -103,7 +103,7 @@ summed as (
         {% endfor -%}
         sum(
             case
-                when outcomes.outcome in ('routes', 'sources', 'types', 'events')
+                when outcomes.outcome in ('routes', 'sources', 'types', 'events', 'start')
                     then outcomes.events
                 else 0
             end

@@ -1,6 +1,7 @@
 {#- Rows of the reconciliation that do not balance, each with up to five messages: of lost ones
-    those that have no outcome of their own in a segment of the log that does not add up, of
-    doubled ones those that have two there. -#}
+    those that have no outcome of their own in a segment of the log that does not add up (what the
+    destination's settings keep away is only counted, so of these first those of a source and route
+    that the destination has outcomes of), of doubled ones those that have two there. -#}
 {% test every_event_is_accounted_for(model) %}
 
 with unbalanced as (
@@ -95,13 +96,37 @@ faulty as (
 
 ),
 
+taken as (
+
+    select distinct
+        faulty.destination,
+        faulty.event_name,
+        events.source,
+        events.route
+    from faulty
+    inner join {{ source('raw', 'deliveries') }} as deliveries
+        on
+            faulty.destination = deliveries.destination
+            and faulty.event_name
+            = case
+                when deliveries.type = 'track' then coalesce(deliveries.event, '')
+                else deliveries.type
+            end
+    inner join {{ source('raw', 'events') }} as events
+        on
+            deliveries.source = events.source
+            and deliveries.message_id = events.message_id
+
+),
+
 lost as (
 
     select
         faulty.destination,
         faulty.received_date,
         faulty.event_name,
-        events.message_id
+        events.message_id,
+        case when taken.destination is null then 1 else 0 end as unlikeliness
     from faulty
     inner join segments
         on faulty.segment = segments.segment
@@ -116,6 +141,12 @@ lost as (
             faulty.destination = deliveries.destination
             and events.source = deliveries.source
             and events.message_id = deliveries.message_id
+    left join taken
+        on
+            faulty.destination = taken.destination
+            and faulty.event_name = taken.event_name
+            and events.source = taken.source
+            and events.route = taken.route
     where deliveries.message_id is null
 
 ),
@@ -126,7 +157,8 @@ doubled as (
         faulty.destination,
         faulty.received_date,
         faulty.event_name,
-        deliveries.message_id
+        deliveries.message_id,
+        0 as unlikeliness
     from faulty
     inner join {{ source('raw', 'deliveries') }} as deliveries
         on
@@ -160,10 +192,14 @@ named as (
         event_name,
         message_id
     from suspects
-    qualify row_number() over (
-        partition by destination, received_date, event_name
-        order by message_id
-    ) <= 5
+    qualify
+        unlikeliness = min(unlikeliness) over (
+            partition by destination, received_date, event_name
+        )
+        and row_number() over (
+            partition by destination, received_date, event_name
+            order by unlikeliness, message_id
+        ) <= 5
 
 )
 

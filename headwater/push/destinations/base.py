@@ -133,7 +133,8 @@ class Destination(ABC):
     shape of `settings:` in YAML, `objects` what syncs may write, `streaming` how events go out (`None`: they do not),
     `rate_per_second` the requests a second that the tool allows, `token_in` where its API wants the token (it stands
     nowhere else), `says_nothing` that the tool accepts with an empty 2xx, so that a 2xx of anybody counts,
-    `knows_repeats` that it counts an event that comes again once.
+    `knows_repeats` that it counts an event that comes again once, `counted_types` the types of events of which its own
+    report has as many, under one name, as it was given (a profile may be updated by several requests, or by none).
 
     Args:
         config: `destinations/<name>.yaml`.
@@ -152,6 +153,7 @@ class Destination(ABC):
     token_in: ClassVar[str] = "header"  # noqa: S105 - body, query, url; several with blanks between
     says_nothing: ClassVar[bool] = False
     knows_repeats: ClassVar[bool] = True
+    counted_types: ClassVar[tuple[str, ...]] = ("track",)
 
     def __init__(self, config: DestinationConfig) -> None:
         self.config = config

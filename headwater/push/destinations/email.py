@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
+from headwater.event import TYPES
 from headwater.push.destinations.base import (
     Answer,
     BatchDestination,
@@ -25,6 +26,7 @@ class Email(RecordDestination, BatchDestination):
     objects: ClassVar[dict[str, SyncObject]] = {"contacts": SyncObject(batch_size=75, identifiers=("email",))}
     streaming = Streaming(batch_size=100)
     rate_per_second = 10.0
+    counted_types = tuple(sorted(TYPES))
 
     def sync_request(self, object_: str, id_field: str, records: Sequence[Record]) -> Request:
         contacts = []

@@ -136,6 +136,7 @@ class Ga4(EventDestination):
     streaming = Streaming(batch_size=1000, batch_bytes=1_000_000)
     rate_per_second = 200.0
     knows_repeats = False
+    counted_types = ("track", "page", "screen")
 
     def headers(self) -> dict[str, str]:
         return {"Content-Type": "application/json"}

@@ -114,6 +114,7 @@ class Mixpanel(EventDestination):
     streaming = Streaming(batch_size=RECORDS, batch_bytes=REQUEST_BYTES)
     token_in = "header body"  # noqa: S105
     rate_per_second = 20.0
+    counted_types = ("track", "identify")
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__(config)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from headwater.event import TYPES
 from headwater.push.destinations.base import Answer, BatchDestination, Call, Outcome, Request, StreamEvent, Streaming
 
 
@@ -40,6 +41,7 @@ class Webhook(BatchDestination):
     streaming = Streaming(batch_size=100)
     rate_per_second = 20.0
     says_nothing: ClassVar[bool] = True
+    counted_types = tuple(sorted(TYPES))
 
     def stream_request(self, events: Sequence[msgspec.Raw]) -> Request:
         return self._request(msgspec.json.encode({"events": events}))
