@@ -5,7 +5,7 @@ Belongs here: requests in, JSON out. Does not belong here: pages for people (`pa
 
 from __future__ import annotations
 
-import base64
+import asyncio
 import json
 import math
 import time
@@ -17,13 +17,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.clock import iso, parse
+from sandbox.clock import iso
 from sandbox.company.tools_file import COLUMNS
 from sandbox.tools import rules
+from sandbox.tools.faults import Fault, Faults
 from sandbox.tools.limits import Bucket
+from sandbox.tools.listing import BadQueryError, list_page
 from sandbox.tools.store import Store
 
-MAX_PAGE = 1000
 TOOLS = ("crm", "payments", "shop", "email", "support", "ads")
 Answer = tuple[int, dict[str, Any], int]
 """Status, body, how many records it is about."""
@@ -45,6 +46,7 @@ class Api:
     ) -> None:
         self.store = store
         self._on_events = on_events
+        self.faults = Faults(TOOLS)
         self.buckets = {tool: Bucket(rates.get(tool, rules.DEFAULT_RATES[tool])) for tool in TOOLS}
 
     def routes(self) -> list[Route]:
@@ -58,25 +60,37 @@ class Api:
             Route("/email/_counts", self._event_counts, methods=["GET"]),
             *(Route(f"/{tool}/v1/{{table}}", self._route(tool, self._list), methods=["GET"]) for tool in TOOLS),
             Route("/admin/requests", self._requests, methods=["GET", "DELETE"]),
+            Route("/admin/faults", self._faults, methods=["GET", "POST", "DELETE"]),
         ]
 
     def _route(self, tool: str, act: Callable[[str, Request, Any], Answer]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
             body = await request.body()
-            return await run_in_threadpool(self._answer, tool, act, request, body)
+            table = request.path_params.get("table") or request.url.path.split("/")[3]
+            met = self.faults.meet(tool, table, is_listing="table" in request.path_params)
+            if met and met[0].kind == "timeout":
+                await asyncio.sleep(float(met[0].options["seconds"]))
+            return await run_in_threadpool(self._answer, tool, act, request, body, met)
 
         return endpoint
 
-    def _answer(self, tool: str, act: Callable[[str, Request, Any], Answer], request: Request, body: bytes) -> Response:
+    def _answer(
+        self, tool: str, act: Callable[[str, Request, Any], Answer], request: Request, body: bytes, met: list[Fault]
+    ) -> Response:
         records, headers = 0, None
+        request.state.faults = met
         try:
             self._admit(tool, request)
+            _fail(met)
             status, content, records = act(tool, request, _decode(body) if request.method == "POST" else None)
         except ApiError as error:
             status, headers = error.status, error.headers
             content = {"status": "error", "code": error.code, "message": error.message}
         self.store.log(tool, request.method, request.url.path, status, records, _now())
-        return JSONResponse(content, status, headers)
+        answer = JSONResponse(content, status, headers)
+        if any(fault.kind == "half_page" for fault in met) and status == 200:
+            return Response(bytes(answer.body)[: len(answer.body) // 2], status, media_type="application/json")
+        return answer
 
     def _admit(self, tool: str, request: Request) -> None:
         if request.headers.get("authorization") != f"Bearer {rules.TOKEN}":
@@ -94,14 +108,11 @@ class Api:
         table = f"{tool}_{request.path_params['table']}"
         if table not in COLUMNS:
             raise ApiError(404, "NOT_FOUND", f"There is no {request.path_params['table']} here.")
-        limit = _limit(request.query_params.get("limit", "100"))
-        since = _since(request.query_params.get("updated_since", ""))
-        token = request.query_params.get("page_token")
-        rows = self.store.page(table, since, _read_token(token) if token else None, limit + 1)
-        more = len(rows) > limit
-        rows = rows[:limit]
-        following = _write_token(rows[-1]["updated_at"], rows[-1]["id"]) if more else None
-        return 200, {"data": rows, "next_page_token": following}, len(rows)
+        try:
+            content = list_page(self.store, table, request.query_params, request.state.faults)
+        except BadQueryError as error:
+            raise ApiError(400, error.code, error.message) from None
+        return 200, content, len(content["data"])
 
     def _crm_contact(self, tool: str, request: Request, _: Any) -> Answer:
         key = request.path_params["id"]
@@ -193,6 +204,18 @@ class Api:
         """The e-mail tool's own report of the events that it keeps, as the stand-ins have one; no tool's own route."""
         return JSONResponse(await run_in_threadpool(self.store.event_counts))
 
+    async def _faults(self, request: Request) -> Response:
+        """How the tools misbehave: GET shows it, POST adds a fault, DELETE takes all back; no tool's own route."""
+        if request.method == "DELETE":
+            self.faults.clear()
+        elif request.method == "POST":
+            try:
+                return JSONResponse(self.faults.put(json.loads(await request.body())).shown(), 201)
+            except ValueError as error:
+                content = {"status": "error", "code": "INVALID_FAULT", "message": str(error)}
+                return JSONResponse(content, 400)
+        return JSONResponse({"faults": self.faults.shown()})
+
     async def _requests(self, request: Request) -> Response:
         """Requests so far per tool and method (`?since_id=` counts later ones only); no tool's own route."""
         return await run_in_threadpool(self._count_requests, request)
@@ -213,6 +236,18 @@ class Api:
         return JSONResponse({"counts": counts, "detail": rows, "last_id": max((r["last_id"] for r in rows), default=0)})
 
 
+def _fail(met: list[Fault]) -> None:
+    """Answer as a tool in trouble does, if that is what this request has met."""
+    for fault in met:
+        if fault.kind == "429":
+            seconds = str(fault.options["retry_after"])
+            raise ApiError(429, "RATE_LIMIT", "Too many requests.", {"Retry-After": seconds})
+        if fault.kind == "500":
+            raise ApiError(500, "INTERNAL_ERROR", "Something went wrong on our side.")
+        if fault.kind == "timeout":
+            raise ApiError(504, "GATEWAY_TIMEOUT", "The answer took too long.")
+
+
 def _decode(body: bytes) -> Any:
     try:
         return json.loads(body)
@@ -227,36 +262,6 @@ def _batch(body: Any, name: str, most: int) -> list[Any]:
     if len(entries) > most:
         raise ApiError(400, "BATCH_TOO_LARGE", f"At most {most} {name} are taken at once; there were {len(entries)}.")
     return entries
-
-
-def _limit(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= MAX_PAGE:
-        raise ApiError(400, "INVALID_LIMIT", f"limit is a number from 1 to {MAX_PAGE}.")
-    return int(text)
-
-
-def _since(text: str) -> str:
-    if not text:
-        return ""
-    try:
-        # a plus sign that was not percent-encoded arrives as a blank
-        return iso(parse(text.replace(" ", "+") if text.count(" ") == 1 and "T" in text else text))
-    except ValueError:
-        raise ApiError(400, "INVALID_TIME", "updated_since is an ISO 8601 time.") from None
-
-
-def _write_token(updated_at: str, row_id: str) -> str:
-    return base64.urlsafe_b64encode(f"{updated_at}|{row_id}".encode()).decode()
-
-
-def _read_token(token: str) -> tuple[str, str]:
-    try:
-        updated_at, _, row_id = base64.urlsafe_b64decode(token).decode().partition("|")
-    except ValueError:
-        updated_at = row_id = ""
-    if not row_id:
-        raise ApiError(400, "INVALID_PAGE_TOKEN", "page_token is not one of ours.")
-    return updated_at, row_id
 
 
 def _now() -> str:

@@ -79,15 +79,49 @@ class Store:
             raise
         return [dict(row) for row in found]
 
-    def page(self, table: str, since: str, after: tuple[str, str] | None, limit: int) -> list[Row]:
-        """Up to `limit` rows changed at or after `since`, beyond the row `after` (updated_at, id), in that order."""
-        columns = COLUMNS[table]
-        after = after or ("", "")
+    def page(
+        self,
+        table: str,
+        since: str,
+        after: tuple[str, str] | None,
+        limit: int,
+        *,
+        descending: bool = False,
+        shift: tuple[int, str] | None = None,
+        before: bool = False,
+    ) -> list[Row]:
+        """Up to `limit` rows changed at or after `since`, beyond the row `after` (updated_at, id), in that order.
+
+        Args:
+            table: the table.
+            since: an ISO time; empty: all rows.
+            after: where the page before ended.
+            limit: how many rows at most.
+            descending: newest first.
+            shift: the tool's clock went back by so many seconds at that time: what changed since is told as earlier.
+            before: the last rows up to `after` instead, those that the page before ended with.
+        """
+        columns, source = COLUMNS[table], table
+        if shift:
+            told = columns.replace(
+                ", updated_at",
+                ", case when updated_at >= ? then strftime('%Y-%m-%dT%H:%M:%fZ', updated_at, ?) else updated_at end "
+                "as updated_at",
+            )
+            source = f"(select {told} from {table})"
+        ascending = descending == before
+        direction = "" if ascending else " desc"
+        beyond = "true"
+        if after:
+            beyond = f"(updated_at, id) {'>' if ascending else '<'}{'=' if before else ''} (?, ?)"
         sql = (
-            f"select {columns} from {table} where updated_at >= ? and (updated_at, id) > (?, ?) "
-            "order by updated_at, id limit ?"
+            f"select {columns} from {source} where updated_at >= ? and {beyond} "
+            f"order by updated_at{direction}, id{direction} limit ?"
         )
-        rows = self.rows(sql, (max(since, after[0]), *after, limit))
+        moved = (shift[1], f"-{shift[0]} seconds") if shift else ()
+        rows = self.rows(sql, (*moved, since, *(after or ()), limit))
+        if before:
+            rows.reverse()
         for row in rows:
             for column in _BOOLEANS & row.keys():
                 row[column] = None if row[column] is None else bool(row[column])
