@@ -7,9 +7,11 @@ Does not belong here: what a process does with a changed config.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_ISREG
 
 from headwater.configuration import Config, load_config
 from headwater.errors import ConfigError, HeadwaterError
@@ -20,6 +22,7 @@ WATCH_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 _ENDINGS = (".yaml", ".py", ".json")
+_TRANSFORMATIONS = "transformations"  # they may read any file that lies beside them
 
 
 class Watch:
@@ -86,13 +89,39 @@ class Follower:
 
 
 def fingerprint(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Each file that matters, with what changes when it is written: time, size, and number (for replaced files)."""
+    """Each file of a config folder that matters, with what changes when it is written: time, size, and number (for
+    replaced files)."""
     found = {}
     for path in folder.rglob("*"):
-        if path.suffix in _ENDINGS and "__pycache__" not in path.parts:
+        inside = path.relative_to(folder)
+        if path.suffix in _ENDINGS or inside.parts[0] == _TRANSFORMATIONS:
+            if not _is_kept(inside):
+                continue
             try:
-                stat = path.stat()
+                status = path.stat()
             except OSError:
                 continue
-            found[str(path.relative_to(folder))] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+            if S_ISREG(status.st_mode):
+                found[str(inside)] = (status.st_mtime_ns, status.st_size, status.st_ino)
     return found
+
+
+def transformations_digest(settings: Settings) -> str:
+    """What a company's transformations are made of: their files, those that they import or read, whatever lies beside
+    them; but not their recorded cases. Another digest means: what was started before runs something old."""
+    folder = settings.config_dir / _TRANSFORMATIONS
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if _is_kept(inside) and inside.parts[0] != "tests" and path.is_file():
+            try:
+                content = path.read_bytes()
+            except OSError:
+                continue
+            digest.update(f"{inside}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
+    return digest.hexdigest()
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether somebody meant to keep this file: no cache, and not what an editor leaves for a moment."""
+    return "__pycache__" not in path.parts and not path.name.startswith(".") and not path.name.endswith("~")

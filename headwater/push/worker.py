@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from headwater.configuration import Config
-from headwater.configuration.watching import WATCH_SECONDS, Follower, fingerprint
+from headwater.configuration.watching import WATCH_SECONDS, Follower, transformations_digest
 from headwater.errors import HeadwaterError
 from headwater.push.pace import AskedToWaitError
 from headwater.push.progress import exclusive
@@ -140,6 +140,7 @@ def _wanted(settings: Settings, config: Config) -> dict[str, Any]:
         ConfigError: one of them cannot take events.
     """
     wanted = {}
+    files = transformations_digest(settings)
     for name, destination in config.destinations.items():
         if destination.stream is None:
             continue
@@ -147,12 +148,12 @@ def _wanted(settings: Settings, config: Config) -> dict[str, Any]:
         names = set(destination.transformations)
         chains = {source: getattr(found, "transformations", []) for source, found in config.sources.items()}
         names.update(one for chain in chains.values() for one in chain)
-        files = fingerprint(settings.config_dir / "transformations") if names else {}
         wanted[name] = (
             destination,
             config.platform.collector.duplicate_days,
             {source: chain for source, chain in chains.items() if chain},
-            {one: (config.transformations.get(one), files.get(f"{one}.py")) for one in names},
+            {one: config.transformations.get(one) for one in names},
+            files if names else None,
             {key: (planned.type, planned.event, planned.pii) for key, planned in config.tracking_plan.items()}
             if destination.privacy
             else None,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headwater.configuration import Config
-from headwater.configuration.watching import Follower
+from headwater.configuration.watching import Follower, transformations_digest
 from headwater.errors import ConfigError
 from headwater.settings import CHECKOUT, Settings, load_settings
 
@@ -93,3 +93,19 @@ def test_bytes_that_are_no_text_do_not_end_the_following(settings: Settings, use
     path.write_bytes(good)
     follower.look()
     assert len(used) == 1
+
+
+def test_a_file_that_transformations_read_or_import_is_followed_and_what_an_editor_leaves_is_not(
+    settings: Settings, used: list[Config]
+) -> None:
+    folder = settings.config_dir / "transformations"
+    (folder / "tests").mkdir(parents=True, exist_ok=True)
+    digests = [transformations_digest(settings)]
+    follower = Follower(settings, used.append)
+    for name in ("names.csv", "_shared.py", ".names.csv.swp", "names.csv~", "tests/t.json"):
+        (folder / name).write_text(f"# {name}", encoding="utf-8")
+        follower.look()
+        digests.append(transformations_digest(settings))
+    assert len(set(digests)) == 3
+    assert digests[2:] == digests[2:3] * 4
+    assert len(used) == 3
