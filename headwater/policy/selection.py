@@ -39,4 +39,4 @@ def kept_away(config: Config, destination: str, source: str, route: str, kind: s
     reason = Selection(decided.stream).reason(source, route, kind, event)
     if reason:
         return f"left out by stream.{reason} of destinations/{destination}.yaml"
-    return "not sent: it came before this destination began, or while it was switched off"
+    return "it came before this destination began, or while it was switched off"

@@ -7,7 +7,7 @@ for people (`headwater.entrance.receipt`), HTTP (`headwater.serve`), why a desti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,9 @@ from headwater.errors import UnavailableError
 from headwater.event import stated_message_id
 from headwater.settings import Settings
 from headwater.storage.deliveries import Delivered, Deliveries, delivery_paths
+from headwater.storage.deliveries.progress import load_progress
 from headwater.storage.lake import Lake, open_lake
-from headwater.storage.log import DamagedError, LogReader, Record, segments
+from headwater.storage.log import DamagedError, LogReader, Position, Record, segments
 from headwater.storage.warehouse.publication import read_copy
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Arrival:
     Attributes:
         verdict: `accepted`, `quarantined` or `dropped`.
         place: the lake object that holds it, or the log segment while it has not landed.
+        end: where its record ends in that segment; 0 when it has landed.
         violations: of the tracking plan: type, property, message.
     """
 
@@ -48,6 +50,7 @@ class Arrival:
     place: str
     is_landed: bool
     route: str = ""
+    end: int = 0
     violations: list[dict[str, str]] = field(default_factory=list)
     replays: str = ""
     payload: dict[str, Any] | None = None
@@ -64,12 +67,12 @@ class Loaded:
 @dataclass(frozen=True)
 class Receipt:
     """Everything that is known of a message. `deliveries` holds the outcomes by destination, oldest first; `behind`
-    names the destinations that have not come to its latest arrival."""
+    are the destinations that have not come past its latest arrival, each with its present problem, or an empty text."""
 
     message_id: str
     arrivals: list[Arrival]
     deliveries: dict[str, list[Delivered]]
-    behind: list[str]
+    behind: dict[str, str]
     loaded: list[Loaded]
 
     @property
@@ -90,7 +93,7 @@ def as_json(receipt: Receipt, why_not: Callable[[str, Arrival], str], *, payload
     for name, rows in receipt.deliveries.items():
         told = [_outcome(row) for row in rows]
         if not told and name in receipt.behind:
-            told = [{"status": "pending"}]
+            told = [{"status": "waiting", "reason": receipt.behind[name] or None}]
         elif not told and last is not None:
             told = [{"status": "not sent", "reason": why_not(name, last)}]
         destinations[name] = told
@@ -190,6 +193,7 @@ def _of_record(record: Record, segment: str) -> Arrival:
         verdict=verdict,
         reason=envelope.reason or "",
         place=segment,
+        end=record.end,
         is_landed=False,
         route=envelope.route,
         violations=found,
@@ -250,17 +254,30 @@ def _object(text: str | None) -> dict[str, Any] | None:
 
 def _delivered(
     settings: Settings, message_id: str, arrivals: list[Arrival]
-) -> tuple[dict[str, list[Delivered]], list[str]]:
+) -> tuple[dict[str, list[Delivered]], dict[str, str]]:
     found: dict[str, list[Delivered]] = {}
-    behind = []
-    latest = _segment(arrivals[-1]) if arrivals else ""
+    behind = {}
+    latest = _place(settings, message_id, arrivals) if arrivals else Position()
     for name, path in delivery_paths(settings).items():
         with closing(Deliveries(path, read_only=True)) as store:
             found[name] = store.find(message_id)
-            place = store.position()
-        if latest and not found[name] and (place is None or place.segment < latest):
-            behind.append(name)
+            place = store.position() or Position()
+        if not found[name] and place < latest:
+            progress = load_progress(settings, name)
+            behind[name] = progress.last_error if progress.failing_since else ""
     return found, behind
+
+
+def _place(settings: Settings, message_id: str, arrivals: list[Arrival]) -> Position:
+    """Where in the log the latest arrival ends. The lake does not tell; but while a destination may be before it, its
+    segment is still in the log."""
+    segment, end, is_landed = max((_segment(arrival), arrival.end, arrival.is_landed) for arrival in arrivals)
+    if is_landed:
+        for one in segments(settings.log_dir):
+            with suppress(DamagedError, FileNotFoundError):  # what was read before the damage counts
+                for record in one.records() if one.name == segment else ():
+                    end = record.end if _is_of(record, message_id) else end
+    return Position(segment, end)
 
 
 def _segment(arrival: Arrival) -> str:

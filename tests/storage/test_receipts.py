@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +17,10 @@ from headwater.land.events import land_events
 from headwater.load.events import load_events
 from headwater.settings import CHECKOUT, Settings, load_settings
 from headwater.storage.deliveries import Delivered, Deliveries, delivery_path
+from headwater.storage.deliveries.progress import Progress, save_progress
 from headwater.storage.lake import open_lake
 from headwater.storage.live import Follower, Wanted
-from headwater.storage.log import Envelope, LogWriter, Position, encode_envelope, frame
+from headwater.storage.log import Envelope, LogWriter, Position, encode_envelope, frame, segments
 from headwater.storage.receipts import Receipt, as_json, find_receipt
 from headwater.storage.warehouse import connect, ensure_schemas, publish
 
@@ -47,6 +50,13 @@ def write(settings: Settings, *records: tuple[str, Envelope], seal: bool = True)
 
 def live(**more: object) -> Envelope:
     return Envelope("web", "live", NOW, ip="203.0.113.7", **more)  # type: ignore[arg-type]
+
+
+def stand(settings: Settings, name: str, place: Position | None, *rows: Delivered) -> None:
+    """A destination that has come so far."""
+    with closing(Deliveries(delivery_path(settings, name))) as store:
+        if place is not None:
+            store.commit(place, rows)
 
 
 def told(receipt: Receipt) -> list[tuple[str, str, bool]]:
@@ -126,13 +136,34 @@ def test_outcomes_waiting_and_left_out_are_told_apart(settings: Settings) -> Non
     (segment,) = [path.stem for path in settings.log_dir.glob("*.seg")]
     row = Delivered("web", "m1", "track", "Order Completed", NOW, "delivered", NOW, code="200", attempts=2)
     for name, place, rows in (("sent", segment, [row]), ("past", segment, []), ("behind", "0", [])):
-        store = Deliveries(delivery_path(settings, name))
-        store.commit(Position(place, 1), rows)
-        store.close()
+        stand(settings, name, Position(place, 10_000), *rows)
     shown = as_json(find_receipt(settings, "m1"), lambda name, _: f"because of {name}")["destinations"]
     assert [(one["status"], one["attempts"]) for one in shown["sent"]] == [("delivered", 2)]
     assert shown["past"] == [{"status": "not sent", "reason": "because of past"}]
-    assert shown["behind"] == [{"status": "pending"}]
+    assert shown["behind"] == [{"status": "waiting", "reason": None}]
+
+
+@pytest.mark.parametrize("is_landed", [False, True])
+def test_a_destination_in_the_middle_of_a_segment_is_past_what_stands_before_its_place_only(
+    settings: Settings, is_landed: bool
+) -> None:
+    write(settings, ("m1", live()), ("m2", live()))
+    if is_landed:
+        land_events(settings, load_config(settings))
+    (segment,) = segments(settings.log_dir)
+    first = next(segment.records())
+    stand(settings, "stuck", Position(segment.name, first.end))
+    stand(settings, "new", None)
+    save_progress(settings, "stuck", Progress(failing_since=NOW, last_error="the tool answers 503"))
+
+    def shown(message_id: str) -> dict[str, list[dict[str, Any]]]:
+        return as_json(find_receipt(settings, message_id), lambda name, _: f"because of {name}")["destinations"]
+
+    assert shown("m1") == {
+        "stuck": [{"status": "not sent", "reason": "because of stuck"}],
+        "new": [{"status": "waiting", "reason": None}],
+    }
+    assert shown("m2")["stuck"] == [{"status": "waiting", "reason": "the tool answers 503"}]
 
 
 def test_it_is_loaded_when_the_read_copy_has_it(settings: Settings) -> None:
