@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from headwater.configuration.dbt_vars import check_dbt_vars
+from headwater.configuration.dbt_vars import check_dbt_vars, check_survivorship
 from headwater.configuration.identity_checks import check_identity
 from headwater.configuration.reading import read_folder, read_yaml
 from headwater.configuration.shapes.destinations import Consent, Destination, Privacy, Stream
@@ -29,6 +29,7 @@ from headwater.configuration.shapes.sources import (
     SourcesFile,
     WebhookSource,
 )
+from headwater.configuration.shapes.survivorship import TraitRule
 from headwater.configuration.shapes.syncs import Sync
 from headwater.configuration.shapes.tables import (
     Auth,
@@ -93,6 +94,7 @@ __all__ = [
     "SqlTable",
     "Stream",
     "Sync",
+    "TraitRule",
     "Transformation",
     "Violation",
     "WebhookSource",
@@ -115,6 +117,7 @@ class Config(Struct):
     tracking_plan: dict[str, PlannedEvent] = {}
     plan: Plan = field(default_factory=Plan)
     transformations: dict[str, Transformation] = {}
+    survivorship: dict[str, TraitRule] = {}
 
     def write_keys(self) -> dict[str, str]:
         """Write key → name of the source of events that it belongs to."""
@@ -137,6 +140,7 @@ def load_config(settings: Settings) -> Config:
         raise ConfigError(f"The config folder {folder} does not exist.", hint="Name one with --config or CONFIG=.")
     sources = read_yaml(folder / "sources.yaml", SourcesFile)
     plan = folder / "tracking_plan" / "_plan.yaml"
+    survivorship = folder / "survivorship.yaml"
     config = Config(
         platform=read_yaml(folder / "platform.yaml", Platform),
         sources=sources.sources,
@@ -148,6 +152,7 @@ def load_config(settings: Settings) -> Config:
         tracking_plan=read_folder(folder / "tracking_plan", PlannedEvent),
         plan=read_yaml(plan, Plan) if plan.is_file() else Plan(),
         transformations=_transformations(folder / "transformations"),
+        survivorship=read_yaml(survivorship, dict[str, TraitRule]) if survivorship.is_file() else {},
     )
     _check_references(config, folder)
     return config
@@ -165,6 +170,7 @@ def _transformations(folder: Path) -> dict[str, Transformation]:
 
 def _check_references(config: Config, folder: Path) -> None:
     check_dbt_vars(config.platform, folder / "platform.yaml")
+    check_survivorship(config.survivorship, folder / "survivorship.yaml")
     for name, sync in config.syncs.items():
         if sync.destination not in config.destinations:
             known = ", ".join(sorted(config.destinations)) or "none"

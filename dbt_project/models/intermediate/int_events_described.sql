@@ -10,6 +10,7 @@
     'properties.name', 'properties.query', 'properties.subject', 'properties.email_subject',
     'properties.note', 'properties.stage', 'properties.campaign_id', 'properties.order_id',
     'properties.ticket_id', 'properties.activity_id', 'properties.opportunity_id',
+    'context.consent.categoryPreferences', 'context.consentManagement',
 ] %}
 
 with events as (
@@ -51,7 +52,7 @@ texts as (
 named as (
     select
         {% for place in places %}
-            {{ json_text_at('texts', loop.index0) }} as {{ place | replace('.', '_') }},
+            {{ json_text_at('texts', loop.index0) }} as {{ place | replace('.', '_') | lower }},
         {% endfor %}
         source,
         message_id,
@@ -94,7 +95,9 @@ final as (
             when event_name = 'Sales Call Logged' then properties_activity_id
             when event_name like 'Order %' then properties_order_id
             when event_name like 'Opportunity %' then properties_opportunity_id
-        end as object_id
+        end as object_id,
+        context_consent_categorypreferences as consent_preferences,
+        context_consentmanagement as consent_management
     from named
 )
 

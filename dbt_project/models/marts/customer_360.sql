@@ -34,6 +34,83 @@ emails as (
     select * from {{ ref('int_emails_identified') }}
 ),
 
+engaged as (
+    select * from {{ ref('int_customers_engaged') }}
+),
+
+rfm as (
+    select * from {{ ref('int_customers_rfm') }}
+),
+
+subscription_totals as (
+    select
+        customer_id,
+        sum(mrr_cents) as mrr_cents
+    from {{ ref('subscriptions') }}
+    group by customer_id
+),
+
+consents as (
+    select
+        customer_id,
+        max(case when purpose = 'marketing' then cast(is_granted as int) end) = 1
+            as has_consent_marketing,
+        max(case when purpose = 'analytics' then cast(is_granted as int) end) = 1
+            as has_consent_analytics,
+        max(case when purpose = 'advertising' then cast(is_granted as int) end) = 1
+            as has_consent_advertising
+    from {{ ref('int_consents_told') }}
+    group by customer_id
+),
+
+-- A deal is a person's when it is talked about with them, or when it is their organisation's.
+deals as (
+    select
+        opportunities.opportunity_id,
+        opportunities.stage,
+        opportunities.risk_status,
+        opportunities.is_open,
+        opportunities.stage_entered_at,
+        opportunities.customer_id
+    from {{ ref('opportunities') }} as opportunities
+    where opportunities.customer_id is not null
+    union
+    select
+        opportunities.opportunity_id,
+        opportunities.stage,
+        opportunities.risk_status,
+        opportunities.is_open,
+        opportunities.stage_entered_at,
+        members.customer_id
+    from {{ ref('opportunities') }} as opportunities
+    inner join {{ ref('int_account_members') }} as members
+        on opportunities.account_id = members.account_id and members.is_current
+),
+
+deal_totals as (
+    select
+        customer_id,
+        count(*) filter (where is_open) as count_open_opportunities
+    from deals
+    group by customer_id
+),
+
+latest_deals as (
+    select
+        customer_id,
+        stage as opportunity_stage,
+        risk_status as opportunity_risk
+    from deals
+    qualify
+        row_number() over (
+            partition by customer_id
+            order by
+                case when is_open then 0 else 1 end asc,
+                stage_entered_at desc nulls last,
+                opportunity_id asc
+        ) = 1
+),
+
 people as (
     select
         customer_id,
@@ -57,6 +134,7 @@ order_totals as (
         count(*) filter (where kind = 'cancellation') as count_cancellations,
         sum(total_cents) as revenue_cents,
         -sum(total_cents) filter (where kind in ('refund', 'cancellation')) as refunded_cents,
+        sum(margin_cents) as margin_cents,
         avg(total_cents) filter (where kind = 'sale' and not is_zero_total) as average_order_cents,
         min(ordered_at) filter (where kind = 'sale') as first_order_at,
         max(ordered_at) filter (where kind = 'sale') as last_order_at,
@@ -78,6 +156,9 @@ session_totals as (
             as count_sessions_90d,
         max(sessions.started_at) as last_session_at,
         min_by(sessions.channel, sessions.started_at) as first_channel,
+        min_by(coalesce(sessions.utm_source, 'none'), sessions.started_at) as first_touch_source,
+        min_by(coalesce(sessions.utm_medium, 'none'), sessions.started_at) as first_touch_medium,
+        min(sessions.started_at) as first_touch_at,
         min_by(sessions.utm_campaign, sessions.started_at) filter (
             where sessions.utm_campaign is not null
         ) as first_campaign
@@ -160,7 +241,33 @@ final as (
             when order_totals.count_orders = 1 then 'new'
             else 'repeat'
         end as lifecycle_stage,
-        as_of.as_of
+        as_of.as_of,
+        coalesce(profiles.current_email, people.any_email) as current_email,
+        profiles.email_source,
+        profiles.last_login_at,
+        profiles.registered_at,
+        profiles.account_id,
+        profiles.company_name,
+        profiles.lead_status,
+        latest_deals.opportunity_stage,
+        latest_deals.opportunity_risk,
+        coalesce(deal_totals.count_open_opportunities, 0) as count_open_opportunities,
+        cast(coalesce(subscription_totals.mrr_cents, 0) as bigint) as mrr_cents,
+        cast(order_totals.margin_cents as bigint) as margin_cents,
+        rfm.rfm_recency,
+        rfm.rfm_frequency,
+        rfm.rfm_monetary,
+        rfm.rfm_segment,
+        coalesce(engaged.count_email_sends, 0) as count_email_sends,
+        engaged.satisfaction_average,
+        coalesce(engaged.count_ad_visits, 0) as count_ad_visits,
+        coalesce(engaged.ad_spend_touched_cents, 0) as ad_spend_touched_cents,
+        consents.has_consent_marketing,
+        consents.has_consent_analytics,
+        consents.has_consent_advertising,
+        nullif(session_totals.first_touch_source, 'none') as first_touch_source,
+        nullif(session_totals.first_touch_medium, 'none') as first_touch_medium,
+        session_totals.first_touch_at
     from people
     cross join as_of
     left join profiles on people.customer_id = profiles.customer_id
@@ -170,6 +277,12 @@ final as (
     left join subscriptions on people.customer_id = subscriptions.customer_id
     left join support on people.customer_id = support.customer_id
     left join email_totals on people.customer_id = email_totals.customer_id
+    left join engaged on people.customer_id = engaged.customer_id
+    left join rfm on people.customer_id = rfm.customer_id
+    left join subscription_totals on people.customer_id = subscription_totals.customer_id
+    left join consents on people.customer_id = consents.customer_id
+    left join deal_totals on people.customer_id = deal_totals.customer_id
+    left join latest_deals on people.customer_id = latest_deals.customer_id
 )
 
 select * from final

@@ -79,7 +79,7 @@ def _company_vars(home: Path) -> str:
         config = load_config(load_settings(home=home))
     except HeadwaterError as error:
         raise DbtRuntimeError(str(error)) from error
-    return json.dumps(dbt_vars(config.platform, config.sources))
+    return json.dumps(dbt_vars(config.platform, config.sources, config.survivorship))
 
 
 def _purpose() -> str:

@@ -20,7 +20,7 @@ from duckdb import DuckDBPyConnection
 from headwater.errors import ConfigError
 from headwater.settings import CHECKOUT
 
-SCHEMAS = ("raw", "events", "identity", "staging", "intermediate", "marts", "audiences", "ml", "push")
+SCHEMAS = ("raw", "events", "identity", "staging", "intermediate", "snapshots", "marts", "audiences", "ml", "push")
 # Long texts that are written once and read whole: a third of the size, and faster to write than what DuckDB picks.
 COMPRESSION = {("raw.events", "payload"): "zstd", ("raw.events", "original"): "zstd"}
 SOURCES = CHECKOUT / "dbt_project" / "models" / "staging"

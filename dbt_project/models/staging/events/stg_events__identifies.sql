@@ -22,7 +22,10 @@ final as (
         ) as last_name,
         {{ blank_to_null(json_text('payload', 'traits.phone')) }} as phone,
         try_cast({{ json_text('payload', 'traits.birthday') }} as date) as birth_date,
-        {{ blank_to_null(json_text('payload', 'traits.address.country')) }} as country
+        {{ blank_to_null(json_text('payload', 'traits.address.country')) }} as country,
+        {{ json_text('payload', 'traits.consent') }} as consent_traits,
+        {{ json_text('payload', 'context.consent.categoryPreferences') }} as consent_preferences,
+        {{ json_text('payload', 'context.consentManagement') }} as consent_management
     from events
     where type = 'identify'
 )
