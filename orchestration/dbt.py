@@ -97,7 +97,7 @@ def ensure_manifest(settings: Settings) -> Path:
 def _digest() -> str:
     found = hashlib.sha256()
     for path in sorted(PROJECT_DIR.rglob("*")):
-        if path.suffix in {".sql", ".yml", ".csv", ".md"} and "target" not in path.parts:
+        if path.suffix in {".sql", ".yml", ".csv", ".md", ".py"} and "target" not in path.parts:
             found.update(str(path.relative_to(PROJECT_DIR)).encode())
             found.update(path.read_bytes())
     return found.hexdigest()

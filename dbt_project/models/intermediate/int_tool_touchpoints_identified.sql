@@ -153,19 +153,19 @@ sales_contacts as (
 deals as (
     select
         crm_people.customer_id,
-        stages.changed_at as occurred_at,
-        stages.changed_at as known_at,
+        changes.changed_at as occurred_at,
+        changes.changed_at as known_at,
         'crm' as system,
         'opportunity_stage' as kind,
         cast(null as string) as channel,
         cast(null as string) as campaign,
-        stages.stage as title,
+        changes.stage as title,
         opportunities.amount_cents as value_cents,
         'crm' as source,
-        stages.stage_change_id as source_id
-    from {{ ref('stg_crm__opportunity_stages') }} as stages
+        changes.stage_change_id as source_id
+    from {{ ref('stg_crm__opportunity_stages') }} as changes
     inner join {{ ref('stg_crm__opportunities') }} as opportunities
-        on stages.opportunity_id = opportunities.opportunity_id
+        on changes.opportunity_id = opportunities.opportunity_id
     inner join crm_people
         on opportunities.crm_id = crm_people.crm_id
 ),
