@@ -22,7 +22,16 @@ from msgspec import Struct
 from headwater.configuration import Action, Config, Violation
 from headwater.errors import ConfigError
 from headwater.event import identifier
-from headwater.policy.plan_violations import Found, first_faults, kind_of, unplanned, unreadable
+from headwater.policy.plan_violations import (
+    LISTED,
+    Found,
+    beyond_double,
+    first_faults,
+    kind_of,
+    may_hold_beyond,
+    unplanned,
+    unreadable,
+)
 
 _WORST: dict[str, int] = {"forward": 0, "drop": 1, "quarantine": 2}
 _ROOT = {"identify": "traits", "group": "traits"}
@@ -148,11 +157,12 @@ class Checker:
                 value = _track(payload).properties
                 if value is None:
                     value = {}
-                if type(value) is dict and planned.is_valid(value):
+                is_valid = type(value) is dict and planned.is_valid(value)
+                if is_valid and not may_hold_beyond(payload):
                     return None
             except (ValueError, RecursionError) as error:
                 return self._decide(planned, [unreadable("properties", error)])
-            return self._decide(planned, _faults(planned, value, "properties"))
+            return self._judge(planned, value, "properties", is_valid)
         return self._check_other(kind, payload)
 
     def _check_other(self, kind: str, payload: bytes) -> Verdict | None:
@@ -173,11 +183,20 @@ class Checker:
             return self._not_planned(kind, name)
         value = {} if value is None else value
         try:
-            if type(value) is dict and planned.is_valid(value):
+            is_valid = type(value) is dict and planned.is_valid(value)
+            if is_valid and not may_hold_beyond(payload):
                 return None
         except (ValueError, RecursionError) as error:
             return self._decide(planned, [unreadable(root, error)])
-        return self._decide(planned, _faults(planned, value, root))
+        return self._judge(planned, value, root, is_valid)
+
+    def _judge(self, planned: _Planned, value: Any, root: str, is_valid: bool) -> Verdict | None:
+        """What the schema says, and what it cannot say."""
+        try:
+            found = beyond_double(value, root) + ([] if is_valid else _faults(planned, value, root))
+        except RecursionError as error:
+            found = [unreadable(root, error)]
+        return self._decide(planned, found[:LISTED]) if found else None
 
     def _find(self, kind: str, name: str | None) -> _Planned | None:
         events = self._plan.get(kind, {})

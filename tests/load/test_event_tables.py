@@ -7,6 +7,7 @@ import pytest
 
 from headwater.load import event_tables, ledger
 from headwater.load.event_shape import columns
+from headwater.load.event_shape.rules import Rules
 from headwater.load.event_tables import load_event_tables
 from headwater.load.events import load_events
 from headwater.storage.lake import Lake
@@ -309,3 +310,19 @@ def test_of_two_keys_that_are_called_the_same_the_second_value_is_recorded(con, 
         ("m1", "context_app_name", "x", "another key is called the same: /context/appName"),
         ("m1", "product_id", "b", "another key is called the same: /properties/product_id"),
     ]
+
+
+@pytest.mark.parametrize("planned", [{}, {"bought": {"total": "DOUBLE"}}], ids=["unplanned", "planned"])
+def test_a_number_beyond_a_double_is_never_infinity_and_its_text_is_kept(con, lake: Lake, planned) -> None:
+    huge = 10**400
+    land(lake, 1, [track("m1", "Bought", {"total": 1.5}), track("m2", "Bought", {"total": huge})])
+    load_events(con, lake)
+    load_event_tables(con, lake, Rules(planned))
+    found = con.execute("select total::varchar from events.bought order by id").fetchall()
+    discards = con.execute("select row_id, column_name, column_value from events.rudder_discards").fetchall()
+    if planned:
+        assert (types(con, "bought")["total"], found) == ("DOUBLE", [("1.5",), (None,)])
+        assert discards == [("m2", "total", str(huge))]
+    else:
+        assert (types(con, "bought")["total"], found) == ("VARCHAR", [("1.5",), (str(huge),)])
+        assert discards == []

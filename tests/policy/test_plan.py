@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,42 @@ def test_a_value_that_cannot_be_checked_is_unknown():
     assert "nested too deeply" in verdict.violations[0][2]
     torn = checker(order_completed=order()).check("track", "Order Completed", b'{"properties": ')
     assert places(torn) == [("unknown", "properties")]
+
+
+@pytest.mark.parametrize(
+    ("total", "expected"),
+    [
+        (10**400, [("wrong_type", "properties.total")]),
+        (-(10**309), [("rule", "properties.total"), ("wrong_type", "properties.total")]),
+        (10**308, []),
+        (int(sys.float_info.max), []),
+        (2 * int(sys.float_info.max), [("wrong_type", "properties.total")]),
+    ],
+    ids=["far beyond", "beyond below", "below", "the largest", "just beyond"],
+)
+@pytest.mark.parametrize("padding", range(0, 120, 7))
+def test_a_number_that_no_double_can_hold_is_of_the_wrong_type(
+    total: int, expected: list[tuple[str, str]], padding: int
+) -> None:
+    properties = {"order_id": "o" * (padding + 1), "total": total}
+    assert sorted(places(judge(checker(order=order()), properties))) == expected
+
+
+def test_a_number_beyond_a_double_is_found_wherever_it_stands() -> None:
+    found = judge(checker(order=order()), FITS | {"products": [{"product_id": "a", "price": 10**400, "x": [10**400]}]})
+    assert places(found) == [
+        ("wrong_type", "properties.products[].price"),
+        ("wrong_type", "properties.products[].x[]"),
+    ]
+    traits = {"type": "identify", "userId": "u", "traits": {"age": 10**400}}
+    person = checker(person=PlannedEvent(type="identify", schema={"type": "object"}))
+    assert places(person.check("identify", None, json.dumps(traits).encode())) == [("wrong_type", "traits.age")]
+
+
+def test_a_fraction_beyond_a_double_is_of_the_wrong_type() -> None:
+    body = b'{"type": "track", "event": "Order Completed", "properties": {"order_id": "o", "total": 1e999}}'
+    verdict = checker(order=order()).check("track", "Order Completed", body)
+    assert places(verdict) == [("wrong_type", "properties")]
 
 
 def test_a_name_with_blanks_around_it_is_the_planned_one():

@@ -45,6 +45,8 @@ def fits(text: str, kind: str) -> str:
         return f"{text} in ('true', 'false')"
     if kind == "TIMESTAMP":
         return f"(regexp_full_match({text}, '{ISO}') and try_cast({text} as timestamptz) is not null)"
+    if kind == "DOUBLE":  # what is beyond it casts to infinity
+        return f"isfinite(try_cast({text} as double))"
     return f"try_cast({text} as {kind}) is not null"
 
 
