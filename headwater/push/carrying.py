@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
-from headwater.errors import UnavailableError
+from headwater.errors import HeadwaterError, UnavailableError
 from headwater.push.destinations.base import (
     BatchRefusedError,
     Call,
@@ -23,13 +24,14 @@ from headwater.push.destinations.base import (
 )
 from headwater.push.oauth import authenticator
 from headwater.push.pace import Pace
-from headwater.push.sender import RequestRefusedError, Sender
+from headwater.push.sender import RequestRefusedError, Sender, guarded
 
 NOT_DELIVERABLE = "not deliverable"
 TIMEOUT = 30.0
 _MOST_FOLLOW_UPS = 5
 _Part = tuple[int, str, str, int]
-_DEFECTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
+_DEFECTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)
+"""What one event may do to a class that writes; anything else is the connection's."""
 
 
 class Batch:
@@ -98,10 +100,18 @@ class HttpCarrier:
 
     def _pass(self, batch: Batch, indexes: Sequence[int], passed: Callable[[], None]) -> str:
         """Send what has no answer yet, once; answers what a tool said of those that may pass later."""
-        calls = self._calls(batch, indexes, passed)
+        try:
+            calls = self._destination.calls([batch.events[index] for index in indexes])
+        except HeadwaterError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an event does to a class harms this event only
+            if len(indexes) > 1:
+                return self._halves(batch, indexes, passed)
+            batch.settle(indexes[0], Outcome(False, NOT_DELIVERABLE, _words(error)))
+            return ""
         left = Counter(indexes[place] for call in calls for place in call.events)
         for index in indexes:
-            if calls and not left[index]:
+            if not left[index]:
                 batch.settle(
                     index, Outcome(False, NOT_DELIVERABLE, "no request of this destination's class carries it")
                 )
@@ -119,7 +129,8 @@ class HttpCarrier:
             is_open = any(batch.outcomes[index] is None for index in own)
             if is_open and any(outcome is None for outcome in known):
                 found = self._send(batch, call, own, passed)
-                if found is None:  # refused as a whole and split: each of its events was settled by itself
+                if isinstance(found, str):  # refused as a whole and split: each of its events was settled by itself
+                    words = found or words
                     known = [None] * len(own)
                 else:
                     known = list(found)
@@ -136,39 +147,28 @@ class HttpCarrier:
             passed()
         return words
 
-    def _calls(self, batch: Batch, indexes: Sequence[int], passed: Callable[[], None]) -> list[Call]:
-        """The requests for these events; one that a class cannot put into a request is settled as that."""
-        try:
-            return self._destination.calls([batch.events[index] for index in indexes])
-        except _DEFECTS as error:
-            if len(indexes) == 1:
-                words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-                batch.settle(indexes[0], Outcome(False, NOT_DELIVERABLE, words))
-                return []
+    def _halves(self, batch: Batch, indexes: Sequence[int], passed: Callable[[], None]) -> str:
         middle = len(indexes) // 2
-        self._pass(batch, indexes[:middle], passed)
-        self._pass(batch, indexes[middle:], passed)
-        return []
+        first = self._pass(batch, indexes[:middle], passed)
+        return self._pass(batch, indexes[middle:], passed) or first
 
     def _send(
         self, batch: Batch, call: Call, own: Sequence[int], passed: Callable[[], None]
-    ) -> Sequence[Outcome] | None:
+    ) -> Sequence[Outcome] | str:
+        """The outcome of each event; where the call was refused as a whole and split, the words of its parts."""
         try:
             return self._answer(batch, call, own)
         except (RequestRefusedError, BatchRefusedError) as refused:
             if len(own) == 1:
                 return [_refusal(refused)]
-        middle = len(own) // 2
-        self._pass(batch, own[:middle], passed)
-        self._pass(batch, own[middle:], passed)
-        return None
+        return self._halves(batch, own, passed)
 
     def _answer(self, batch: Batch, call: Call, own: Sequence[int]) -> Sequence[Outcome]:
         before = self._sender.requests
         try:
             answer = self._sender.send(call.request, self._destination)
             for _ in range(_MOST_FOLLOW_UPS):
-                following = self._destination.follow_up(call, answer)
+                following = guarded(self._sender.name, answer, partial(self._destination.follow_up, call, answer))
                 if following is None:
                     break
                 call = following
@@ -176,16 +176,10 @@ class HttpCarrier:
         finally:
             for index in own:
                 batch.attempts[index] += self._sender.requests - before
-        is_page = answer.headers.get("content-type", "").startswith("text/html")
-        if is_page and not self._destination.says_nothing:
+        is_page = answer.text and answer.headers.get("content-type", "").lower().startswith("text/html")
+        if is_page and not self._destination.takes_pages:
             raise UnavailableError(f"{self._sender.name} answered {answer.status} with a page: {answer.text}")
-        try:
-            outcomes = self._destination.call_outcomes(call, answer)
-        except _DEFECTS as error:
-            raise UnavailableError(
-                f"{self._sender.name} answered {answer.status} with something that cannot be read ({error!r}): "
-                f"{answer.text}"
-            ) from error
+        outcomes = guarded(self._sender.name, answer, lambda: self._destination.call_outcomes(call, answer))
         if len(outcomes) != len(own):
             raise UnavailableError(f"{self._sender.name}: {len(outcomes)} outcomes for {len(own)} events.")
         return outcomes
@@ -224,20 +218,23 @@ class DirectCarrier:
     def _write(self, batch: Batch, indexes: Sequence[int], passed: Callable[[], None]) -> str:
         self._pace.take()
         if not self._is_open:
-            self._destination.open()
+            self._open()
             self._is_open = True
         for index in indexes:
             batch.attempts[index] += 1
         try:
             outcomes = self._destination.write([batch.events[index] for index in indexes])
+        except HeadwaterError:
+            raise
         except (BatchRefusedError, *_DEFECTS) as error:
             if len(indexes) > 1:
                 middle = len(indexes) // 2
-                self._write(batch, indexes[:middle], passed)
-                return self._write(batch, indexes[middle:], passed)
+                first = self._write(batch, indexes[:middle], passed)
+                return self._write(batch, indexes[middle:], passed) or first
             is_ours = isinstance(error, BatchRefusedError)
-            outcomes = [Outcome(False, error.code, error.message) if is_ours else (  # type: ignore[union-attr]
-                Outcome(False, NOT_DELIVERABLE, f"{type(error).__name__}: {error}"))]  # fmt: skip
+            outcomes = [_refusal(error) if is_ours else Outcome(False, NOT_DELIVERABLE, _words(error))]  # type: ignore[arg-type]
+        except Exception as error:
+            raise UnavailableError(f"{self._name}: {type(error).__name__}: {error}") from error
         words = ""
         for index, outcome in zip(indexes, outcomes, strict=True):
             if outcome.is_transient:
@@ -246,6 +243,19 @@ class DirectCarrier:
                 batch.settle(index, outcome)
         passed()
         return words
+
+    def _open(self) -> None:
+        try:
+            self._destination.open()
+        except HeadwaterError:
+            raise
+        except Exception as error:
+            raise UnavailableError(f"{self._name}: {type(error).__name__}: {error}") from error
+
+
+def _words(error: Exception) -> str:
+    """Why a class could not take an event: its own words where it chose them."""
+    return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
 
 
 def _refusal(refused: RequestRefusedError | BatchRefusedError) -> Outcome:

@@ -18,6 +18,7 @@ from headwater.event import moment
 from headwater.push import spec
 
 _EPOCH = datetime(1970, 1, 1)
+_LONGEST_PREFIX = 2000
 Table = Mapping[str, str]
 
 
@@ -109,7 +110,13 @@ def text(value: Any) -> str:
 
 
 def flat(values: Mapping[str, Any], join: str = "_", prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of nested objects by joined names (`address_city`); lists as they are; nulls left out."""
+    """The values of nested objects by joined names (`address_city`); lists as they are; nulls left out.
+
+    Raises:
+        ValueError: the names on the way to a value are too long together; a small event could become gigabytes.
+    """
+    if len(prefix) > _LONGEST_PREFIX:
+        raise ValueError(f"nested so deeply that a joined name has over {_LONGEST_PREFIX:,} characters")
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from flat(value, join, f"{prefix}{name}{join}")

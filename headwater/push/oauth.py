@@ -14,7 +14,7 @@ import msgspec
 
 from headwater.errors import ConfigError
 from headwater.push.destinations.base import Answer, Destination, EventDestination, Request
-from headwater.push.sender import answer_of
+from headwater.push.sender import answer_of, guarded
 
 ASSUMED_SECONDS = 1800.0
 """How long a token is used whose lifetime the answer does not tell (Salesforce: the session timeout of the org)."""
@@ -56,22 +56,23 @@ class AccessToken(httpx.Auth):
         """httpx's own hook: the requests to send, in order; the last one's answer is the caller's."""
         is_fresh = not self._token or self._clock() >= self._until
         if is_fresh:
-            self._keep((yield self._request()))
+            self._keep((yield self._request(request)))
         request.headers["Authorization"] = f"Bearer {self._token}"
         response = yield request
         if response.status_code == 401 and not is_fresh:
-            self._keep((yield self._request()))
+            self._keep((yield self._request(request)))
             request.headers["Authorization"] = f"Bearer {self._token}"
             yield request
 
-    def _request(self) -> httpx.Request:
+    def _request(self, first: httpx.Request) -> httpx.Request:
         made = self._login()
         assert made is not None
         self._token = ""
-        return httpx.Request(made.method, made.url, headers=made.headers, content=made.body)
+        return httpx.Request(made.method, made.url, headers=made.headers, content=made.body,
+                             extensions=dict(first.extensions))  # the time limits are among them  # fmt: skip
 
     def _keep(self, response: httpx.Response) -> None:
-        answer = answer_of(response)
+        answer = answer_of(response, response.content)
         status, text = answer.status, answer.text
         if 400 <= status < 500 and status not in (408, 425, 429) and not self._is_busy(answer):
             raise ConfigError(
@@ -94,4 +95,8 @@ def authenticator(name: str, destination: Destination) -> AccessToken | None:
         return None
     if not isinstance(destination, EventDestination):
         return AccessToken(name, destination.login)
-    return AccessToken(name, destination.login, is_busy=lambda answer: destination.wait_seconds(answer) is not None)
+
+    def is_busy(answer: Answer) -> bool:
+        return guarded(name, answer, lambda: destination.wait_seconds(answer)) is not None
+
+    return AccessToken(name, destination.login, is_busy=is_busy)

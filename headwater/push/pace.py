@@ -13,6 +13,8 @@ from headwater.errors import UnavailableError
 
 ATTEMPTS = 5
 LONGEST_WAIT = 300.0
+LONGEST_ASKED = 3600.0
+"""A tool that asks for longer is asked again after this."""
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 

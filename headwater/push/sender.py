@@ -7,19 +7,25 @@ Belongs here: retrying, and the meaning of statuses for a whole request. Does no
 from __future__ import annotations
 
 import email.utils
+import math
 import ssl
 import time
 from collections.abc import Callable
 from functools import cache
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import httpx
 import msgspec
 
-from headwater.errors import ConfigError, UnavailableError
-from headwater.push.destinations.base import TRANSIENT_STATUS, Answer, Request
-from headwater.push.pace import ATTEMPTS, LONGEST_WAIT, AskedToWaitError, Pace
+from headwater.errors import ConfigError, HeadwaterError, UnavailableError
+from headwater.push.deadline import Connections, content_of, limit
+from headwater.push.destinations.base import ANSWER_BYTES, TRANSIENT_STATUS, Answer, BatchRefusedError, Request
+from headwater.push.pace import ATTEMPTS, LONGEST_ASKED, LONGEST_WAIT, AskedToWaitError, Pace
+
+DEADLINE = 60.0
+LARGEST_ANSWER = 10_000_000
+Read = TypeVar("Read")
 
 _DIRECT = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
 
@@ -35,6 +41,10 @@ class RequestRefusedError(Exception):
 class Reading(Protocol):
     """How one tool's answers are to be taken; every `EventDestination` is one."""
 
+    @property
+    def answer_bytes(self) -> int:
+        """How many bytes of an answer are read at most."""
+
     def is_readable(self, answer: Answer) -> bool:
         """Whether the answer tells the outcome of each record."""
 
@@ -49,6 +59,8 @@ class Sender:
         name: how the tool is called in messages.
         rate: requests a second.
         attempts: how often a request is tried before the tool counts as down.
+        timeout: how long the tool may be silent.
+        deadline: how long one request may take until the whole answer is there.
         auth: for a tool whose access tokens expire, `oauth.authenticator(name, destination)`.
         clock, sleep: replaced in tests.
     """
@@ -60,13 +72,19 @@ class Sender:
         *,
         attempts: int = ATTEMPTS,
         timeout: float = 30.0,
+        deadline: float = DEADLINE,
         auth: httpx.Auth | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = name
         self.pace = Pace(rate, attempts=attempts, clock=clock, sleep=sleep)
-        self._client = httpx.Client(timeout=timeout, mounts=_DIRECT, verify=_tls(), follow_redirects=False, auth=auth)
+        self._deadline = deadline
+        self._connections = Connections()
+        hooks = {"response": [lambda response: limit(response, LARGEST_ANSWER)]}  # logins too
+        self._client = httpx.Client(
+            timeout=timeout, mounts=_DIRECT, verify=_tls(), follow_redirects=False, auth=auth, event_hooks=hooks
+        )
 
     @property
     def requests(self) -> int:
@@ -86,19 +104,13 @@ class Sender:
         while True:
             self.pace.take()
             told = None
-            try:
-                response = self._client.request(
-                    request.method, request.url, headers=request.headers, content=request.body
-                )
-            except (httpx.InvalidURL, UnicodeError) as error:
-                raise ConfigError(f"{self.name}: {request.url} is not an address: {error}.") from error
-            except httpx.HTTPError as error:
-                failure = f"{error or type(error).__name__}"
+            answer = self._exchange(request, reading.answer_bytes if reading else ANSWER_BYTES)
+            if isinstance(answer, str):
+                failure = answer
             else:
-                answer = answer_of(response)
-                told = reading.wait_seconds(answer) if reading and answer.status >= 400 else None
+                told = self._told(answer, reading)
                 if told is None:
-                    if 200 <= answer.status < 300 or (reading and reading.is_readable(answer)):
+                    if 200 <= answer.status < 300 or (reading and self._is_readable(answer, reading)):
                         return answer
                     if answer.status not in TRANSIENT_STATUS:
                         raise _refusal(self.name, request, answer)
@@ -114,6 +126,32 @@ class Sender:
             if attempt >= self.pace.attempts:
                 raise UnavailableError(f"{self.name} did not take the request after {attempt} attempts: {failure}")
             self.pace.pause(attempt)
+
+    def _exchange(self, request: Request, most: int) -> Answer | str:
+        """The tool's answer, or why there is none."""
+        extensions = {"trace": self._connections.trace}
+        with self._connections.within(self._deadline) as is_over:
+            try:
+                with self._client.stream(
+                    request.method, request.url, headers=request.headers, content=request.body, extensions=extensions
+                ) as response:
+                    return answer_of(response, content_of(response, most))
+            except (httpx.InvalidURL, UnicodeError) as error:
+                raise ConfigError(f"{self.name}: {request.url} is not an address: {error}.") from error
+            except (httpx.HTTPError, OSError) as error:
+                if is_over.is_set():
+                    return f"no whole answer within {self._deadline:g} s"
+                return f"{error or type(error).__name__}"
+
+    def _told(self, answer: Answer, reading: Reading | None) -> float | None:
+        """How long the tool asks to wait in its own way, within bounds."""
+        if reading is None or answer.status < 400:
+            return None
+        told = guarded(self.name, answer, lambda: reading.wait_seconds(answer))
+        return None if told is None or not math.isfinite(told) else min(max(0.0, told), LONGEST_ASKED)
+
+    def _is_readable(self, answer: Answer, reading: Reading) -> bool:
+        return guarded(self.name, answer, lambda: reading.is_readable(answer))
 
     def close(self) -> None:
         """Close the connection."""
@@ -133,26 +171,45 @@ def _tls() -> ssl.SSLContext:
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds that a `Retry-After` header asks for (a number or an HTTP date), or `None`."""
-    if not value:
-        return None
+    """Seconds that a `Retry-After` header asks for (whole seconds or an HTTP date), at most `LONGEST_ASKED`: then the
+    tool is asked again. `None` without one, or where it is neither."""
+    given = (value or "").strip()
     try:
-        return max(0.0, float(value))
+        seconds = float(given)
     except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
+        try:
+            at = email.utils.parsedate_to_datetime(given).timestamp()
+        except (TypeError, ValueError, IndexError, OverflowError):
+            return None
+        return min(max(0.0, at - time.time()), LONGEST_ASKED)
+    return min(seconds, LONGEST_ASKED) if seconds >= 0 and math.isfinite(seconds) else None
 
 
-def answer_of(response: httpx.Response) -> Answer:
-    """What a destination's class is given of a response: JSON where it is any, and the beginning of its text."""
+def guarded(name: str, answer: Answer, read: Callable[[], Read]) -> Read:
+    """What a class reads in an answer. Whatever it stumbles over is the tool's state, so that it is shown, waited for
+    and given up like any other.
+
+    Raises:
+        UnavailableError: the class stumbles.
+    """
     try:
-        decoded = msgspec.json.decode(response.content) if response.content else None
+        return read()
+    except (HeadwaterError, BatchRefusedError):
+        raise
+    except Exception as error:
+        raise UnavailableError(
+            f"{name} answered {answer.status} with something that cannot be read ({error!r}): {answer.text}"
+        ) from error
+
+
+def answer_of(response: httpx.Response, content: bytes) -> Answer:
+    """What a destination's class is given of a response and its content: JSON where it is any, and the beginning of
+    its text."""
+    try:
+        decoded = msgspec.json.decode(content) if content else None
     except (msgspec.DecodeError, RecursionError):
         decoded = None
-    text = " ".join(response.content[:1000].decode(errors="replace")[:300].split())
+    text = " ".join(content[:1000].decode(errors="replace")[:300].split())
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Answer(response.status_code, decoded, text, headers)
 

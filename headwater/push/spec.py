@@ -6,6 +6,7 @@ belong here: what any tool calls it (`destinations/`). Pure.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -99,15 +100,14 @@ def happened_at(payload: Payload) -> datetime | None:
 
 
 def number(value: Any) -> float | None:
-    """A number, also one written as text; None for anything else (true and false too)."""
+    """A finite number, also one written as text; None for anything else (true and false too)."""
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, int | float):
-        return float(value)
     try:
-        return float(str(value).strip())
-    except ValueError:
+        found = float(value if isinstance(value, int | float) else str(value).strip())
+    except (ValueError, OverflowError):
         return None
+    return found if math.isfinite(found) else None
 
 
 def revenue(payload: Payload) -> float | None:

@@ -11,7 +11,6 @@ import hashlib
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -20,10 +19,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from headwater.errors import ConfigError
 from headwater.event import moment
+from headwater.push import mapping
 
 _EXPRESSION = re.compile(r"\{\{((?:(?!\}\}|\{\{).)*)\}\}", re.DOTALL)
 _ABSENT = object()
-_EPOCH = datetime(1970, 1, 1)
 Filled = Callable[[Mapping[str, Any]], Any]
 
 
@@ -54,12 +53,12 @@ def _text(value: Any) -> str:
 
 def _seconds(value: Any) -> int | None:
     found = moment(value)
-    return None if found is None else int((found - _EPOCH).total_seconds())
+    return None if found is None else mapping.seconds(found)
 
 
 def _millis(value: Any) -> int | None:
     found = moment(value)
-    return None if found is None else int((found - _EPOCH).total_seconds() * 1000)
+    return None if found is None else mapping.millis(found)
 
 
 def _without(value: Any, *names: str) -> Any:
@@ -179,4 +178,4 @@ def _guarded(fill: Callable[[], Any], where: str) -> Any:
     try:
         return fill()
     except (TemplateError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{where}: {error}") from error
+        raise ValueError(f"{where}: {error or type(error).__name__}") from error

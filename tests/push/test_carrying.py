@@ -20,6 +20,8 @@ from headwater.push.destinations.base import (
     StreamEvent,
     Streaming,
 )
+from headwater.push.destinations.http_template import HttpTemplate
+from headwater.push.destinations.webhook import Webhook
 from headwater.push.pace import AskedToWaitError
 from headwater.push.sender import Sender
 from tests.tool_server import TOKEN, Failure, ToolServer
@@ -55,6 +57,26 @@ class Outspoken(Two):
 
     def is_transient(self, code: str) -> bool:
         return code == "BUSY"
+
+
+class Stumbling(Two):
+    """Expects JSON of every answer, and more memory than there is for ids that begin with `?`."""
+
+    stumbles_in = ""
+
+    def calls(self, events: Sequence[StreamEvent]) -> list[Call]:
+        if any(event.message_id.startswith("?") for event in events):
+            raise MemoryError
+        return super().calls(events)
+
+    def is_readable(self, answer: Answer) -> bool:
+        return bool(answer.json["n"]) if self.stumbles_in == "is_readable" else super().is_readable(answer)
+
+    def wait_seconds(self, answer: Answer) -> float | None:
+        return float(answer.json["n"]) if self.stumbles_in == "wait_seconds" else None
+
+    def follow_up(self, call: Call, answer: Answer) -> Call | None:
+        return answer.json["n"] if self.stumbles_in == "follow_up" else None  # type: ignore[no-any-return]
 
 
 def batch(*ids: str, people: bool = False) -> Batch:
@@ -203,3 +225,62 @@ def test_outcomes_are_passed_on_as_soon_as_they_are_known(tool: ToolServer) -> N
     seen: list[list[bool | None]] = []
     carrier(tool, OneByOne).carry(found, lambda: seen.append(accepted(found)))
     assert seen == [[True, None, None], [True, True, None], [True, True, True]]
+
+
+def test_one_event_that_no_memory_is_enough_for_is_refused_alone(tool: ToolServer) -> None:
+    found = batch("a", "?", "b")
+    carrier(tool, Stumbling).carry(found)
+    assert accepted(found) == [True, False, True]
+    assert found.outcomes[1] == Outcome(False, "not deliverable", "MemoryError: ")
+
+
+def test_one_event_that_no_request_carries_is_refused(tool: ToolServer) -> None:
+    class Silent(Two):
+        """Has nothing to say of any event."""
+
+        def calls(self, events: Sequence[StreamEvent]) -> list[Call]:
+            return []
+
+    found = batch("a")
+    carrier(tool, Silent).carry(found)
+    assert found.outcomes[0] == Outcome(
+        False, "not deliverable", "no request of this destination's class carries it"
+    )  # fmt: skip
+    assert tool.received == []
+
+
+@pytest.mark.parametrize(
+    ("where", "status"), [("is_readable", 400), ("wait_seconds", 400), ("wait_seconds", 500), ("follow_up", 200)]
+)
+def test_a_class_that_stumbles_over_an_answer_makes_the_tool_one_that_is_down(
+    tool: ToolServer, where: str, status: int
+) -> None:
+    tool.failures.append(Failure(status, {"Content-Type": "text/plain"}, b"no such thing"))
+    cls = type("At", (Stumbling,), {"stumbles_in": where})
+    with pytest.raises(UnavailableError, match=rf"answered {status} with something that cannot be read.*no such thing"):
+        carrier(tool, cls).carry(batch("a"))
+
+
+@pytest.mark.parametrize("bad", ["!", "x"], ids=["cannot be put into a request", "refused with the whole request"])
+def test_what_a_tool_says_is_told_after_a_batch_was_split_too(tool: ToolServer, bad: str) -> None:
+    tool.refuse = lambda record: ("BUSY", "in a moment") if record["messageId"] == "b" else None
+    answer = tool.answer
+    tool.answer = lambda path, token, body: (  # type: ignore[method-assign]
+        (422, {}, b"{}") if b'"x"' in body else answer(path, token, body)
+    )
+    with pytest.raises(UnavailableError, match="does not take 1 of 4 events yet: in a moment"):
+        carrier(tool, Outspoken).carry(batch("b", "a", bad, "c"))
+
+
+def test_a_page_is_nobodys_answer_but_of_those_who_say_so(tool: ToolServer) -> None:
+    page = Failure(200, {"Content-Type": "Text/HTML; charset=utf-8"}, b"<html>log in</html>")
+    for cls in (Webhook, HttpTemplate):
+        config = DestinationConfig(type=cls.type, base_url=f"{tool.url}/webhook", token=TOKEN)
+        tool.failures.append(page)
+        with pytest.raises(UnavailableError, match="answered 200 with a page: <html>log in"):
+            HttpCarrier(cls(config), Sender("two", 10_000, sleep=lambda _: None)).carry(batch("a"))
+        config.settings = {"accept_html": True}
+        tool.failures.append(page)
+        found = batch("a")
+        HttpCarrier(cls(config), Sender("two", 10_000, sleep=lambda _: None)).carry(found)
+        assert accepted(found) == [True]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import email.utils
+import gzip
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,8 +16,10 @@ import pytest
 
 from headwater.configuration import Config, Destination, Stream
 from headwater.errors import UnavailableError
+from headwater.push.destinations.base import Request
 from headwater.push.pace import AskedToWaitError
 from headwater.push.progress import load_progress
+from headwater.push.sender import Sender
 from headwater.push.stream import Delivery, drain
 from headwater.settings import Settings
 from headwater.storage.deliveries import Deliveries, delivery_path
@@ -184,6 +189,67 @@ def test_a_connection_that_breaks_is_tried_again_and_nothing_counts_as_delivered
     assert (there.delivered, there.requests) == (0, 5)
     config.destinations["events"].base_url = f"{tool.url}/email"
     assert drain(settings, config, "events").delivered == 1
+
+
+def trickle(connection: socket.socket, start: bytes) -> None:
+    """Begin an answer and go on with it byte by byte, until nobody listens."""
+    with contextlib.suppress(OSError):
+        connection.sendall(start)
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"],
+                         ids=["in the headers", "in the body"])  # fmt: skip
+def test_a_tool_that_trickles_its_answer_is_cut_off(start: bytes) -> None:
+    with (
+        rude_server(lambda connection: trickle(connection, start)) as url,
+        Sender("slow", 1000, attempts=2, deadline=0.5, sleep=lambda _: None) as sender,
+        pytest.raises(UnavailableError, match=r"slow did not .* after 2 attempts: no whole answer within 0\.5 s"),
+    ):
+        sender.send(Request("POST", url, {}, b"{}"))
+
+
+def test_an_endless_answer_is_not_read_to_its_end_packed_or_not() -> None:
+    def behave(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[")
+            while True:
+                connection.sendall(b"1," * 10_000)
+
+    def packed(connection: socket.socket) -> None:
+        body = gzip.compress(b" " * 20_000_000)
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+        with contextlib.suppress(OSError):
+            connection.sendall(head.encode() + body)
+
+    for tool in (behave, packed):
+        with (
+            rude_server(tool) as url,
+            Sender("wordy", 1000, attempts=1) as sender,
+            pytest.raises(UnavailableError, match="its answer has over 1,000,000 bytes"),
+        ):
+            sender.send(Request("POST", url, {}, b"{}"))
+
+
+def test_a_setting_that_cannot_read_an_answer_is_shown_and_given_up_like_any_other_problem(
+    settings: Settings, config: Config, tool: ToolServer
+) -> None:
+    config.destinations["events"] = Destination(
+        type="http_template", base_url=f"{tool.url}/x", token=TOKEN, stream=Stream(give_up_after_hours=1),
+        settings={"retry": "answer.json.code > 5"},
+    )  # fmt: skip
+    time = Time()
+    tool.failures.extend([Failure(400, {"Content-Type": "text/plain"}, b"no JSON")] * 10_000)
+    write_events(settings.log_dir, track(1))
+    loop = delivery(settings, config, time)
+    with pytest.raises(UnavailableError, match="cannot be read"):
+        loop.step()
+    assert "answered 400 with something that cannot be read" in load_progress(settings, "events").last_error
+    run(loop, time, lambda: loop.progress.failed == 1)
+    loop.close()
+    assert dead(settings) == {"m1": "gave up"}
 
 
 def test_one_request_of_several_that_is_answered_is_stored_before_the_next(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,3 +75,11 @@ def test_chunks_measure_what_is_sent() -> None:
     sizes = [mapping.encoded_size(item) for item in items]
     for part in mapping.chunks(items, 1000, 300, sizes):
         assert len(msgspec.json.encode(items[part])) <= 300 + 2
+
+
+def test_a_small_event_nested_on_purpose_does_not_become_gigabytes_of_names() -> None:
+    deep: dict[str, object] = {f"leaf{number}": 1 for number in range(1000)}
+    for _ in range(50):
+        deep = {"x" * 100: deep}
+    with pytest.raises(ValueError, match="nested so deeply"):
+        list(mapping.flat(deep))

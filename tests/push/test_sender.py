@@ -8,7 +8,7 @@ import time
 import pytest
 
 from headwater.errors import ConfigError, UnavailableError
-from headwater.push.destinations.base import Request
+from headwater.push.destinations.base import Answer, Request
 from headwater.push.pace import LONGEST_WAIT, AskedToWaitError, TokenBucket
 from headwater.push.sender import RequestRefusedError, Sender, retry_after
 from tests.tool_server import TOKEN, Failure, ToolServer
@@ -112,8 +112,28 @@ def test_a_request_refused_for_what_it_holds_is_told_apart(tool: ToolServer) -> 
 
 def test_retry_after_is_a_number_or_a_date() -> None:
     assert retry_after("7") == 7
-    assert retry_after("-3") == 0
+    for invalid in ("-3", "inf", "nan", "1e999", "-inf", "soon", "", "Fri, 99 Nov 20260 99:99:99 GMT"):
+        assert retry_after(invalid) is None
     assert retry_after(email.utils.formatdate(time.time() + 60, usegmt=True)) == pytest.approx(60, abs=2)
     assert retry_after(email.utils.formatdate(time.time() - 60, usegmt=True)) == 0
-    assert retry_after("soon") is None
     assert retry_after(None) is None
+
+
+def test_a_tool_that_asks_for_a_century_is_asked_again_after_an_hour(tool: ToolServer) -> None:
+    for asked in ("Fri, 31 Dec 2099 23:59:59 GMT", "3000000000", "1e300"):
+        assert retry_after(asked) == 3600
+
+    class Patient:
+        answer_bytes = 1000
+
+        def is_readable(self, answer: Answer) -> bool:
+            return False
+
+        def wait_seconds(self, answer: Answer) -> float | None:
+            return float(answer.headers["x-wait"])
+
+    for asked in ("1e9", "inf"):
+        tool.failures.append(Failure(429, {"X-Wait": asked, "Retry-After": "1e9"}))
+        with Sender("tool", 1000) as sender, pytest.raises(AskedToWaitError) as caught:
+            sender.send(request(tool), Patient())
+        assert caught.value.seconds == 3600

@@ -76,3 +76,8 @@ def test_a_trait_is_found_by_any_of_its_names() -> None:
     assert spec.trait(payload, "city", "address.city") == "Porto"
     assert spec.trait(payload, "zip", "postalCode") == "4400"
     assert spec.trait(payload, "address.city.name", "state") is None
+
+
+@pytest.mark.parametrize("value", ["1e999", float("inf"), float("nan"), "nan", 10**400, True, None, "", []])
+def test_what_no_tool_can_count_is_no_number(value):
+    assert spec.number(value) is None

@@ -19,7 +19,8 @@ placeholders, the cut at 1,024 characters, the fields of revenue, identifies and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -185,7 +186,7 @@ class Amplitude(EventDestination):
                 found[owner] = Outcome(False, "quota", "over the daily quota of events for one user or device")
         return found
 
-    def _events(self, event: StreamEvent) -> list[dict[str, Any]]:
+    def _events(self, event: StreamEvent) -> Iterable[dict[str, Any]]:
         payload = event.payload
         base = self._base(payload)
         kind = payload.get("type")
@@ -211,9 +212,9 @@ class Amplitude(EventDestination):
         sold = REVENUE_TYPES.get(mapping.key(spec.event_name(payload))) if kind == "track" else None
         if sold is None:
             return [own]
-        return [own, *self._products(event, base, *sold)] if self.settings.revenue_per_product else (
-            [own | self._revenue(payload, *sold)]
-        )  # fmt: skip
+        if self.settings.revenue_per_product:
+            return chain([own], self._products(event, base, *sold))
+        return [own | self._revenue(payload, *sold)]
 
     def _base(self, payload: spec.Payload) -> dict[str, Any]:
         found: dict[str, Any] = {"user_id": spec.user_id(payload), "device_id": _device(payload)}
@@ -249,8 +250,7 @@ class Amplitude(EventDestination):
         currency = spec.currency(payload, self.settings.currency)
         return found | ({"currency": currency} if currency else {})
 
-    def _products(self, event: StreamEvent, base: Mapping[str, Any], kind: str, sign: int) -> list[dict[str, Any]]:
-        found = []
+    def _products(self, event: StreamEvent, base: Mapping[str, Any], kind: str, sign: int) -> Iterator[dict[str, Any]]:
         order = spec.order_id(event.payload)
         currency = spec.currency(event.payload, self.settings.currency) or None
         for place, product in enumerate(spec.products(event.payload)):
@@ -270,8 +270,7 @@ class Amplitude(EventDestination):
                 "revenueType": kind,
                 "currency": currency,
             }
-            found.append({**base, **{name: value for name, value in fields.items() if value is not None}})
-        return found
+            yield {**base, **{name: value for name, value in fields.items() if value is not None}}
 
 
 def _device(payload: spec.Payload) -> str | None:

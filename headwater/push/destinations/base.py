@@ -18,6 +18,7 @@ from headwater.configuration import Destination as DestinationConfig
 from headwater.errors import ConfigError, UnavailableError
 from headwater.push.spec import event_name
 
+ANSWER_BYTES = 1_000_000
 TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -134,7 +135,9 @@ class Destination(ABC):
     `rate_per_second` the requests a second that the tool allows, `token_in` where its API wants the token (it stands
     nowhere else), `says_nothing` that the tool accepts with an empty 2xx, so that a 2xx of anybody counts,
     `knows_repeats` that it counts an event that comes again once, `counted_types` the types of events of which its own
-    report has as many, under one name, as it was given (a profile may be updated by several requests, or by none).
+    report has as many, under one name, as it was given (a profile may be updated by several requests, or by none),
+    `answer_bytes` how much of an answer is read at most, `takes_pages` that an answer in HTML may be the tool's own
+    (else it is a proxy's or a log-in page, whatever its status, and nothing counts as accepted).
 
     Args:
         config: `destinations/<name>.yaml`.
@@ -153,6 +156,8 @@ class Destination(ABC):
     token_in: ClassVar[str] = "header"  # noqa: S105 - body, query, url; several with blanks between
     says_nothing: ClassVar[bool] = False
     knows_repeats: ClassVar[bool] = True
+    answer_bytes: ClassVar[int] = ANSWER_BYTES
+    takes_pages: bool = False
     counted_types: ClassVar[tuple[str, ...]] = ("track",)
 
     def __init__(self, config: DestinationConfig) -> None:

@@ -20,6 +20,7 @@ memory, not verified here: `input_array` and `index`, 50 aliases, quantities to 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Literal
@@ -35,7 +36,7 @@ from headwater.push.destinations.base import (
     StreamEvent,
     Streaming,
 )
-from headwater.push.destinations.packing import Listed, PackedCall, packed
+from headwater.push.destinations.packing import MOST_OF_ONE_EVENT, Listed, PackedCall, packed
 
 EVENT_NAMES = mapping.by_key({"page": "Page Viewed", "screen": "Screen Viewed"})
 RECOMMENDED = {
@@ -136,15 +137,17 @@ class Braze(EventDestination):
             for one in self._objects(payload):
                 objects.add(index, one)
         found: list[Call] = []
+        body: dict[str, Any]
+        whose: dict[str, list[int]]
         for aliases, owners in joined.parts(ALIASES, REQUEST_BYTES - 100):
             body = {"aliases_to_identify": aliases, "merge_behavior": "merge"}
             found.append(packed(self._post("/users/identify", body), {"aliases_to_identify": owners}))
         for part, owners in objects.parts(OBJECTS, REQUEST_BYTES - 100):
-            lists: dict[str, Listed] = {}
+            body, whose = defaultdict(list), defaultdict(list)
             for (name, one), owner in zip(part, owners, strict=True):
-                lists.setdefault(name, Listed()).add(owner, one)
-            body = {name: listed.items for name, listed in lists.items()}
-            found.append(packed(self._post("/users/track", body), {n: listed.owners for n, listed in lists.items()}))
+                body[name].append(one)
+                whose[name].append(owner)
+            found.append(packed(self._post("/users/track", body), whose))
         return found
 
     def wait_seconds(self, answer: Answer) -> float | None:
@@ -216,15 +219,30 @@ class Braze(EventDestination):
         return {"user_alias": _alias(spec.anonymous_id(payload) or ""), "_update_existing_only": False}
 
     def _purchases(self, payload: spec.Payload, product: spec.Payload) -> Iterator[dict[str, Any]]:
-        """One purchase of a product; more where the quantity is over what one may have."""
-        left = int(spec.number(product.get("quantity")) or 1)
+        """One purchase of a product; more where the quantity is over what one may have. A quantity that is not whole
+        goes into the price, so that price × quantity stays what was paid."""
+        given = product.get("quantity")
+        quantity, price = spec.number(given), spec.number(product.get("price"))
+        quantity = 1.0 if quantity is None else quantity
+        if quantity < 0:
+            raise ValueError(f"Braze takes no purchase with the quantity {given}")
+        if quantity > MOST_OF_ONE * MOST_OF_ONE_EVENT:
+            raise ValueError(f"quantity {given}: more than {MOST_OF_ONE_EVENT:,} purchases of at most {MOST_OF_ONE}")
+        is_whole = quantity.is_integer()
+        if not is_whole and price is not None:
+            price = round(price * quantity, 6)
+        left = int(quantity) if is_whole else 1
         order = spec.order_id(payload)
         known = {
             "product_id": spec.product_id(product) or spec.at_path(product, "name"),
             "currency": spec.currency(payload) or spec.at_path(product, "currency") or self.settings.currency or None,
-            "price": spec.number(product.get("price")),
+            "price": price,
             "properties": mapping.renamed(
-                {**mapping.without(product, "product_id", "price", "quantity", "currency"), "order_id": order},
+                {
+                    **mapping.without(product, "product_id", "price", "quantity", "currency"),
+                    "order_id": order,
+                    **({} if is_whole else {"quantity": given}),
+                },
                 {},
                 self.settings,
             ),

@@ -103,6 +103,7 @@ class GoogleAds(EventDestination):
     Settings = GoogleAdsSettings
     streaming = Streaming(batch_size=2000, batch_bytes=2_000_000)
     rate_per_second = 5.0
+    answer_bytes = 10_000_000  # it repeats every conversion, and gives each refused one a page of words
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__(config)

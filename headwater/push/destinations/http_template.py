@@ -69,6 +69,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
             the person is not there); other 4xx are refusals anyway.
         retry: expression of `answer` that says «busy, ask again»; beside 429, 408 and 5xx.
         errors: where a successful answer names those events that it refused.
+        accept_html: an answer in HTML is the API's own; by default it is a proxy's or log-in page: not delivered.
         values: anything that the templates use.
     """
 
@@ -87,6 +88,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     refused: str = ""
     retry: str = ""
     errors: Errors | None = None
+    accept_html: bool = False
     values: dict[str, Any] = {}
 
 
@@ -103,6 +105,7 @@ class HttpTemplate(EventDestination):
         super().__init__(config)
         given: Settings = self.settings
         self.streaming = Streaming(given.batch_size, given.batch_bytes)  # type: ignore[misc]
+        self.takes_pages = given.accept_html
         self._path = templates.text(given.path, "settings.path")
         self._headers = {
             name: templates.text(value, f"settings.headers.{name}") for name, value in given.headers.items()

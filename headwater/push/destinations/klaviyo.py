@@ -20,7 +20,7 @@ Read there: the key and `revision` headers, the sizes of limits (75/s and 700 a 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from headwater.configuration import Destination as DestinationConfig
@@ -200,8 +200,9 @@ class Klaviyo(EventDestination):
 
     def _sent(self, listed: Listed) -> list[Call]:
         if not self.settings.bulk:
-            single = Listed([{"data": {"type": "event", "attributes": _alone(one)}} for one in listed.items],
-                            listed.owners)  # fmt: skip
+            single = Listed()
+            for one, owner in zip(listed.items, listed.owners, strict=True):
+                single.add(owner, {"data": {"type": "event", "attributes": _alone(one)}})
             return self._single("/api/events", "events", single)
         found: list[Call] = []
         for items, owners in listed.parts(BULK_EVENTS, REQUEST_BYTES - 200):
@@ -213,21 +214,20 @@ class Klaviyo(EventDestination):
     def _single(self, path: str, name: str, listed: Listed) -> list[Call]:
         return [packed(self._post(path, items[0]), {name: owners}) for items, owners in listed.parts(1, REQUEST_BYTES)]
 
-    def _events(self, event: StreamEvent) -> list[dict[str, Any]]:
+    def _events(self, event: StreamEvent) -> Iterator[dict[str, Any]]:
         payload = event.payload
         name = self.tool_event(payload)
         known = mapping.key(spec.event_name(payload)) if payload.get("type") == "track" else ""
         value = spec.revenue(payload) if known in WORTH else _price(spec.properties(payload), known)
         profile = self._profile(payload)
-        found = [self._event(payload, name, event.message_id, self._properties(payload, known), value, profile)]
+        yield self._event(payload, name, event.message_id, self._properties(payload, known), value, profile)
         if known == "order completed" and self.settings.ordered_products:
             order = spec.order_id(payload)
             metric = self.settings.event_names.get(ORDERED_PRODUCT, ORDERED_PRODUCT)
             for place, item in enumerate(_items(payload)):
                 given = {"OrderId": order, **item} if order else item
                 key = f"{event.message_id}-{place}"
-                found.append(self._event(payload, metric, key, given, spec.number(item.get("RowTotal")), profile))
-        return found
+                yield self._event(payload, metric, key, given, spec.number(item.get("RowTotal")), profile)
 
     def _event(
         self, payload: spec.Payload, metric: str, key: str, properties: dict[str, Any], value: float | None,

@@ -6,12 +6,18 @@ belong here: what any tool's list holds.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from headwater.push import mapping
 from headwater.push.destinations.base import Call, Outcome, Request
+
+MOST_OF_ONE_EVENT = 1000
+"""Things that one event may become: an order of a million products must not become a million requests."""
+MOST_BYTES = 32_000_000
+"""JSON that one batch may become; above it the batch is split, and an event alone is refused."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,26 @@ class Listed:
 
     items: list[Any] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
+    _sizes: list[int] = field(default_factory=list)
+    _bytes: int = 0
+    _counts: Counter[int] = field(default_factory=Counter)
 
     def add(self, event: int, item: Any) -> None:
-        """One more thing."""
+        """One more thing.
+
+        Raises:
+            ValueError: the event becomes too many things, or the batch too many bytes (then a smaller one may do).
+        """
+        size = mapping.encoded_size(item)
+        self._counts[event] += 1
+        self._bytes += size
+        if self._counts[event] > MOST_OF_ONE_EVENT:
+            raise ValueError(f"it would become more than {MOST_OF_ONE_EVENT:,} things at the tool")
+        if self._bytes > MOST_BYTES:
+            raise ValueError(f"it would become more than {MOST_BYTES:,} bytes of the tool's JSON")
         self.items.append(item)
         self.owners.append(event)
+        self._sizes.append(size)
 
     def parts(self, most: int, most_bytes: int, largest: int | None = None) -> Iterator[tuple[list[Any], list[int]]]:
         """Parts of at most `most` things and `most_bytes` of JSON, each with its owners.
@@ -48,7 +69,7 @@ class Listed:
         Raises:
             ValueError: one thing alone is larger than `largest` (by default `most_bytes`).
         """
-        sizes = [mapping.encoded_size(item) for item in self.items]
+        sizes = self._sizes
         largest = largest or most_bytes
         if sizes and max(sizes) > largest:
             raise ValueError(f"it is {max(sizes):,} bytes as the tool's JSON; the tool takes {largest:,}")

@@ -93,6 +93,7 @@ class Slack(EventDestination):
     token_in = "url"  # noqa: S105
     streaming = Streaming(batch_size=1)
     knows_repeats = False
+    takes_pages = True  # its one word comes as text/html
     rate_per_second = 1.0
 
     def __init__(self, config: DestinationConfig) -> None:

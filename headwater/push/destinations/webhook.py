@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from headwater.configuration import Destination as DestinationConfig
 from headwater.event import TYPES
 from headwater.push.destinations.base import Answer, BatchDestination, Call, Outcome, Request, StreamEvent, Streaming
 
@@ -23,12 +24,14 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
         method: POST or PUT.
         headers: more headers.
         one_by_one: each event is a request's whole body, instead of `{"events": […]}`.
+        accept_html: an answer in HTML is the endpoint's own; by default it is a proxy's or log-in page: not delivered.
         signing_secret: sign each body; `X-Signature: sha256=<HMAC-SHA256 of the body, hex>`.
     """
 
     method: str = "POST"
     headers: dict[str, str] = {}
     one_by_one: bool = False
+    accept_html: bool = False
     signing_secret: str = ""
 
 
@@ -42,6 +45,10 @@ class Webhook(BatchDestination):
     rate_per_second = 20.0
     says_nothing: ClassVar[bool] = True
     counted_types = tuple(sorted(TYPES))
+
+    def __init__(self, config: DestinationConfig) -> None:
+        super().__init__(config)
+        self.takes_pages = self.settings.accept_html
 
     def stream_request(self, events: Sequence[msgspec.Raw]) -> Request:
         return self._request(msgspec.json.encode({"events": events}))

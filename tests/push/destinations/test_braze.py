@@ -113,6 +113,33 @@ def test_an_order_of_many_products_takes_several_requests_of_75() -> None:
     assert [purchase["quantity"] for purchase in body["purchases"]] == [100, 100, 50]
 
 
+def bought(*quantities: Any) -> dict[str, Any]:
+    products = [{"product_id": f"P{n}", "price": 3, "quantity": given} for n, given in enumerate(quantities)]
+    return shop.track(1, "Order Completed", {"currency": "EUR", "products": products})
+
+
+@pytest.mark.parametrize(
+    ("quantities", "words"),
+    [
+        ([1e12], "more than 1,000 purchases"),
+        (["100001"], "more than 1,000 purchases"),
+        ([60_000, 60_000], "more than 1,000 things"),
+        ([1] * 1001, "more than 1,000 things"),
+        ([-1], "no purchase with the quantity -1"),
+    ],
+)
+def test_a_quantity_beyond_reason_is_refused_before_it_fills_the_memory(quantities: list[Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        make().calls(streamed(bought(*quantities)))
+
+
+def test_what_was_paid_stays_exact_for_quantities_that_are_not_whole() -> None:
+    [body] = bodies(make(), bought(0.25, "2", 0, "1e999"))
+    assert [(one["price"], one["quantity"]) for one in body["purchases"]] == [(0.75, 1), (3, 2), (3, 1)]
+    assert body["purchases"][0]["properties"]["quantity"] == 0.25
+    assert [len(call.events) for call in make().calls(streamed(bought(100_000)))] == [1] * 14
+
+
 def test_everything_arrives_and_a_repeat_counts_twice_as_braze_has_no_ids(tool: StandinServer) -> None:
     for _ in range(2):
         assert accepted(deliver(make(tool.url), *shop.ORDERS, shop.IDENTIFY, shop.ALIAS)) == [True] * 8

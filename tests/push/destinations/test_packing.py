@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from headwater.push.destinations import packing
 from headwater.push.destinations.base import Outcome, Request
 from headwater.push.destinations.packing import Listed, packed
 
@@ -37,3 +38,20 @@ def test_parts_keep_each_things_event_and_one_too_large_is_told() -> None:
     assert [len(items) for items, _ in listed.parts(100, 30)] == [2] * 5
     with pytest.raises(ValueError, match="12 bytes as the tool's JSON; the tool takes 11"):
         list(listed.parts(100, 1000, 11))
+
+
+def test_one_event_becomes_no_more_than_a_thousand_things() -> None:
+    listed = Listed()
+    for event in (0, 1):
+        for _ in range(1000):
+            listed.add(event, 1)
+    with pytest.raises(ValueError, match="more than 1,000 things"):
+        listed.add(1, 1)
+
+
+def test_what_a_batch_becomes_has_an_end_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "MOST_BYTES", 30)
+    listed = Listed()
+    listed.add(0, "x" * 10)
+    with pytest.raises(ValueError, match="more than 30 bytes"):
+        listed.add(1, "x" * 20)
