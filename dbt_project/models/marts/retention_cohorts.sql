@@ -1,0 +1,89 @@
+with as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+orders as (
+    select * from {{ ref('orders') }}
+),
+
+dates as (
+    select * from {{ ref('dates') }}
+),
+
+documents as (
+    select
+        orders.customer_id,
+        orders.kind,
+        orders.total_cents,
+        orders.margin_cents,
+        cast(date_trunc('month', orders.ordered_at) as date) as month_start
+    from orders
+    cross join as_of
+    where orders.customer_id is not null and orders.ordered_at < as_of.as_of
+),
+
+buyers as (
+    select
+        customer_id,
+        min(month_start) as cohort_month
+    from documents
+    where kind = 'sale'
+    group by customer_id
+),
+
+cohorts as (
+    select
+        cohort_month,
+        count(*) as count_customers
+    from buyers
+    group by cohort_month
+),
+
+months as (
+    select distinct month_start
+    from dates
+),
+
+active as (
+    select
+        buyers.cohort_month,
+        documents.month_start,
+        count(distinct case when documents.kind = 'sale' then documents.customer_id end)
+            as count_active,
+        cast(sum(documents.total_cents) as bigint) as revenue_cents,
+        cast(sum(documents.margin_cents) as bigint) as margin_cents
+    from documents
+    inner join buyers on documents.customer_id = buyers.customer_id
+    where documents.month_start >= buyers.cohort_month
+    group by buyers.cohort_month, documents.month_start
+),
+
+-- A month in which nobody of a cohort came back is a row too.
+final as (
+    select
+        cohorts.cohort_month,
+        (extract(year from months.month_start) - extract(year from cohorts.cohort_month)) * 12
+        + extract(month from months.month_start) - extract(month from cohorts.cohort_month)
+            as months_since,
+        months.month_start,
+        cohorts.count_customers,
+        coalesce(active.count_active, 0) as count_active,
+        cast(coalesce(active.count_active, 0) as double) / cohorts.count_customers as retention,
+        coalesce(active.revenue_cents, 0) as revenue_cents,
+        active.margin_cents,
+        cast(
+            sum(coalesce(active.revenue_cents, 0)) over (
+                partition by cohorts.cohort_month
+                order by months.month_start
+                rows between unbounded preceding and current row
+            ) as double
+        ) / cohorts.count_customers as revenue_per_customer_cents
+    from cohorts
+    inner join months on cohorts.cohort_month <= months.month_start
+    left join active
+        on
+            cohorts.cohort_month = active.cohort_month
+            and months.month_start = active.month_start
+)
+
+select * from final
