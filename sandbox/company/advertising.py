@@ -30,7 +30,8 @@ BASELINE = {"google_organic": "organic_search", "referral": "referral"}
 @dataclass(frozen=True)
 class AdCampaign:
     """One campaign. `source` is the simulator's channel whose visits it gets `weight` parts of; `effect` is the share
-    of its visits that it caused; `ads` are (utm_content, days after the opening until it runs)."""
+    of its visits that it caused, `echo` the share that leads to an order days later (see `echoes`); `ads` are
+    (utm_content, days after the opening until it runs)."""
 
     campaign_id: str
     platform: str
@@ -40,6 +41,7 @@ class AdCampaign:
     source: str
     weight: float
     effect: float
+    echo: float
     cost_per_click: int
     click_rate: float
     ads: tuple[tuple[str, int], ...]
@@ -59,6 +61,7 @@ CAMPAIGNS = (
         source="google_cpc",
         weight=0.42,
         effect=0.0,
+        echo=0.0,
         cost_per_click=130,
         click_rate=0.11,
         ads=(("brand-a", 0), ("brand-sitelinks", 210)),
@@ -72,6 +75,7 @@ CAMPAIGNS = (
         source="google_cpc",
         weight=0.43,
         effect=0.85,
+        echo=0.08,
         cost_per_click=340,
         click_rate=0.031,
         ads=(("jackets-rsa", 0), ("tents-rsa", 0), ("boots-rsa", 160)),
@@ -85,6 +89,7 @@ CAMPAIGNS = (
         source="google_cpc",
         weight=0.15,
         effect=0.75,
+        echo=0.05,
         cost_per_click=230,
         click_rate=0.014,
         ads=(("feed-all", 120),),
@@ -98,6 +103,7 @@ CAMPAIGNS = (
         source="instagram",
         weight=1.0,
         effect=0.9,
+        echo=0.13,
         cost_per_click=270,
         click_rate=0.009,
         ads=(("reel-summit", 0), ("carousel-new", 0), ("reel-camp", 240)),
@@ -111,6 +117,7 @@ CAMPAIGNS = (
         source="facebook",
         weight=1.0,
         effect=0.45,
+        echo=0.03,
         cost_per_click=185,
         click_rate=0.012,
         ads=(("basket-reminder", 0), ("bestsellers", 90)),
@@ -124,11 +131,13 @@ CAMPAIGNS = (
         source="affiliate",
         weight=1.0,
         effect=0.0,
+        echo=0.0,
         cost_per_click=150,
         click_rate=0.02,
         ads=(("list-link", 0), ("coupon-box", 60)),
     ),
 )
+ECHO = {one.ad_id(content): one.echo for one in CAMPAIGNS for content, _ in one.ads}
 _BY_SOURCE: dict[str, tuple[AdCampaign, ...]] = {
     source: tuple(one for one in CAMPAIGNS if one.source == source) for source in {one.source for one in CAMPAIGNS}
 }
@@ -150,8 +159,20 @@ class Touch:
 DIRECT = Touch("direct")
 
 
-def touch(world: World, person_id: str, at: int, channel: str, *, mailing: str | None, is_app: bool) -> Touch:
-    """The touch that a visit began with; drawn from a stream of its own. An app is opened, not advertised to."""
+def touch(
+    world: World, person_id: str, at: int, channel: str, *, mailing: str | None, is_app: bool, campaign_id: str = ""
+) -> Touch:
+    """The touch that a visit began with; drawn from a stream of its own. An app is opened, not advertised to.
+
+    Args:
+        world: the company.
+        person_id: who visits.
+        at: when.
+        channel: the simulator's channel.
+        mailing: the mailing whose link was followed.
+        is_app: the visit is one in the app.
+        campaign_id: the ad campaign, where it is known.
+    """
     if is_app and mailing is None:
         return DIRECT
     rng = world.stream(f"touch:{person_id}:{at}")
@@ -159,6 +180,7 @@ def touch(world: World, person_id: str, at: int, channel: str, *, mailing: str |
         return Touch("email", mailing, is_incremental=rng.random() < EMAIL_EFFECT)
     day = at // DAY - world.opened
     running = [one for one in _BY_SOURCE.get(channel, ()) if any(begins <= day for _, begins in one.ads)]
+    running = [one for one in running if campaign_id in ("", one.campaign_id)]
     if not running:
         return Touch(BASELINE.get(channel, "direct"))
     campaign = rng.choices(running, [one.weight for one in running])[0]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.clock import DAY, HOUR, MINUTE, iso
-from sandbox.company import email, subscriptions, support, wholesale
+from sandbox.company import echoes, email, subscriptions, support, wholesale
 from sandbox.company.book import Book, Identity
 from sandbox.company.calendar import Campaign, World, season
 from sandbox.company.orders import Order, write_orders
@@ -51,6 +51,7 @@ class Life:
         self.talk_times: list[int] = []
         self.last_bad_talk: int | None = None
         self.last_cancel_wish: int | None = None
+        self.ad_visits: list[echoes.AdVisit] = []
         self.last_visit = person.arrival
         self.interest = 1.0
         self.lapsed = False
@@ -196,6 +197,7 @@ def tell(world: World, book: Book, index: int, busy: dict[int, float], as_of_day
         if day > person.leaves_after and not life.agenda and not life.opted_in:
             break
         life.live_day(day, campaigns.get(day), busy[day])
+    echoes.tell(life)
     write_orders(life)
     subscriptions.write_subscriptions(life)
     wholesale.write_contacts(life)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.clock import DAY
+from sandbox.company import echoes
 from sandbox.company.catalogue import BY_CATEGORY, CURRENCY, PLANS, PRODUCTS, Product
 from sandbox.company.orders import place_order
 from sandbox.company.person import Device, uuid
@@ -55,7 +56,7 @@ def go_shopping(life: Life, start: int, channel: str, campaign: Campaign | None 
     person, rng = life.person, life.person.rng
     visit = Visit(life, choose_device(life), start, channel, campaign)
     device = visit.device
-    _arrive(visit)
+    arrive(visit)
     if life.registered and not device.logged_in and rng.random() < (0.85 if device.is_shared else 0.5):
         log_in(visit)
     elif device.logged_in and rng.random() < 0.1:
@@ -65,11 +66,11 @@ def go_shopping(life: Life, start: int, channel: str, campaign: Campaign | None 
     chance *= life.appetite(start // DAY)
     buys = rng.random() < chance
     if buys or rng.random() < 0.16:
-        basket = _fill_basket(visit, seen, buys)
+        basket = fill_basket(visit, seen, buys)
         if buys:
             _check_out(visit, basket, campaign)
         elif rng.random() < 0.3:
-            visit.send("track", "Checkout Started", _totals(basket), path="/checkout", title="Checkout")
+            visit.send("track", "Checkout Started", totals(basket), path="/checkout", title="Checkout")
     if not life.registered and person.habit != "passer" and rng.random() < 0.16:
         life.register(visit.now)
         log_in(visit)
@@ -79,6 +80,7 @@ def go_shopping(life: Life, start: int, channel: str, campaign: Campaign | None 
     if device.logged_in:
         _consider_subscription(visit)
     visit.close()
+    echoes.note(visit)
     life.visited(start)
 
 
@@ -108,7 +110,8 @@ def _identify(visit: Visit) -> None:
     visit.send("identify", traits=traits, path="/account", title="Your account", pause=9)
 
 
-def _arrive(visit: Visit) -> None:
+def arrive(visit: Visit) -> None:
+    """The first events of a session."""
     if visit.device.kind == 1:
         visit.send("track", "Application Opened", {"from_background": visit.rng.random() < 0.4, "version": "4.8.0"})
         if visit.rng.random() < 0.5:
@@ -135,7 +138,7 @@ def _look_around(visit: Visit) -> list[Product]:
         path = f"/p/{product.slug}"
         if visit.device.kind == 0 and rng.random() < 0.15:
             visit.send("page", "Product", {"product_id": product.product_id}, path=path, title=product.name)
-        visit.send("track", "Product Viewed", _as_properties(product), path=path, title=product.name, pause=35)
+        visit.send("track", "Product Viewed", as_properties(product), path=path, title=product.name, pause=35)
     return seen
 
 
@@ -148,7 +151,8 @@ def _interesting(visit: Visit) -> Product:
     return product
 
 
-def _as_properties(product: Product, quantity: int = 1) -> dict[str, Any]:
+def as_properties(product: Product, quantity: int = 1) -> dict[str, Any]:
+    """A product as the spec's events name it."""
     return {
         "product_id": product.product_id,
         "sku": product.sku,
@@ -159,7 +163,8 @@ def _as_properties(product: Product, quantity: int = 1) -> dict[str, Any]:
     }
 
 
-def _fill_basket(visit: Visit, seen: list[Product], buys: bool) -> dict[Product, int]:
+def fill_basket(visit: Visit, seen: list[Product], buys: bool) -> dict[Product, int]:
+    """What goes into the basket, with its events."""
     rng = visit.rng
     wanted = 1 + min(4, int(rng.expovariate(1 / (0.85 * visit.life.person.spending)))) if buys else 1
     basket: dict[Product, int] = {}
@@ -168,24 +173,25 @@ def _fill_basket(visit: Visit, seen: list[Product], buys: bool) -> dict[Product,
         quantity = 2 if rng.random() < 0.12 else 1
         basket[product] = basket.get(product, 0) + quantity
         path = f"/p/{product.slug}"
-        properties = _as_properties(product, quantity)
+        properties = as_properties(product, quantity)
         visit.send("track", "Product Added", properties, path=path, title=product.name, pause=15)
     if len(basket) > 1 and rng.random() < 0.08:
         removed = next(iter(basket))
-        visit.send("track", "Product Removed", _as_properties(removed, basket.pop(removed)), path="/cart", title="Cart")
+        visit.send("track", "Product Removed", as_properties(removed, basket.pop(removed)), path="/cart", title="Cart")
     if rng.random() < 0.6:
-        visit.send("track", "Cart Viewed", _totals(basket), path="/cart", title="Cart", pause=12)
+        visit.send("track", "Cart Viewed", totals(basket), path="/cart", title="Cart", pause=12)
     return basket
 
 
-def _totals(basket: dict[Product, int]) -> dict[str, Any]:
+def totals(basket: dict[Product, int]) -> dict[str, Any]:
+    """A basket as the spec's events sum it up."""
     value = sum(product.price_cents * quantity for product, quantity in basket.items())
     return {"value": value / 100, "currency": CURRENCY, "product_ids": [p.product_id for p in basket]}
 
 
 def _check_out(visit: Visit, basket: dict[Product, int], campaign: Campaign | None) -> None:
     life, rng, device = visit.life, visit.rng, visit.device
-    visit.send("track", "Checkout Started", _totals(basket), path="/checkout", title="Checkout", pause=20)
+    visit.send("track", "Checkout Started", totals(basket), path="/checkout", title="Checkout", pause=20)
     if not device.logged_in:
         if life.registered and rng.random() < 0.85:
             log_in(visit)
@@ -200,7 +206,7 @@ def _check_out(visit: Visit, basket: dict[Product, int], campaign: Campaign | No
         coupon = "WELCOME10"
     order = place_order(life, visit, basket, coupon, _cause(visit, campaign, coupon))
     if order.in_events:
-        products = [_as_properties(product, quantity) for product, quantity in basket.items()]
+        products = [as_properties(product, quantity) for product, quantity in basket.items()]
         properties: dict[str, Any] = {"order_id": order.order_id, "total": order.total_cents / 100}
         properties.update(currency=CURRENCY, products=products)
         if coupon:

@@ -38,7 +38,9 @@ _SHARE_TAGGED = {"google_cpc": 0.97, "instagram": 0.7, "facebook": 0.7, "affilia
 class Visit:
     """One session: `send` writes the next event some seconds after the one before."""
 
-    def __init__(self, life: Life, device: Device, start: int, channel: str, campaign: Any = None) -> None:
+    def __init__(
+        self, life: Life, device: Device, start: int, channel: str, campaign: Any = None, *, ad_campaign: str = ""
+    ) -> None:
         rng = life.person.rng
         self.life, self.device, self.rng = life, device, rng
         self.started_at = self.now = start
@@ -50,8 +52,8 @@ class Visit:
         # an app without network keeps its events and sends them hours or days later
         self.delay = int(rng.uniform(HOUR, 3 * DAY)) if device.kind == 1 and rng.random() < 0.05 else 0
         mailing = campaign.campaign_id if campaign is not None else None
-        is_app = device.kind == 1
-        self.touch = touch(life.world, life.person.person_id, start, channel, mailing=mailing, is_app=is_app)
+        who, is_app = life.person.person_id, device.kind == 1
+        self.touch = touch(life.world, who, start, channel, mailing=mailing, is_app=is_app, campaign_id=ad_campaign)
         self.context = self._context(rng, channel, campaign)
 
     def _context(self, rng: Random, channel: str, campaign: Any) -> dict[str, Any]:
