@@ -1,10 +1,12 @@
-"""Records of a tool as typed rows: what fits the config's columns goes on, the rest is kept aside with its reason.
+"""Records of a tool as typed rows: what fits the columns goes on, the rest is kept aside with its reason.
 
-Belongs here: the types of columns and the check of one page of records. Does not belong here: HTTP, files, the lake.
+Belongs here: the types of columns and the check of records. Does not belong here: HTTP, files, the lake, what becomes
+of a column that is not declared (`contracts`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,8 +15,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from headwater.configuration import RestTable
-from headwater.errors import DataError
+from headwater.configuration import ColumnType, PulledTable
+from headwater.land.contracts import Learned, LearnedError, kind_of
 from headwater.land.objects import Rejected
 
 ARROW: Mapping[str, pa.DataType] = {
@@ -37,75 +39,146 @@ _PYTHON: Mapping[str, Any] = {
     "timestamp": datetime,
     "json": Any,
 }
-_SHOWN = 200
+_COLUMN = re.compile(r"at `\$\.([^`]+)`|missing required field `([^`]+)`")
+DELETED = "_is_deleted"
 
 
-class Page(msgspec.Struct, frozen=True):
-    """One answer of a list route, typed: the rows that fit, those that do not, and where the next page is."""
+class Typed(msgspec.Struct, frozen=True):
+    """Records as they can be stored: the rows that fit, those that do not, and the cursors of these."""
 
     rows: pa.Table
     rejected: list[Rejected]
-    next_page_token: str | None
+    aside: list[Any]
 
 
 class Columns:
-    """The declared columns of one table, ready to type pages of its records."""
+    """The columns of one table as they are known now, ready to type its records.
 
-    def __init__(self, table: RestTable) -> None:
-        self._table = table
-        self._names = list(table.columns)
-        self._kinds = list(table.columns.values())
-        self.schema = pa.schema([(name, ARROW[kind]) for name, kind in table.columns.items()])
-        fields = [(f"c{i}", self._python(name, kind)) for i, (name, kind) in enumerate(table.columns.items())]
-        # a field is never called as in the source: a column may be called «class»
-        self._row = msgspec.defstruct("Row", fields, rename={f"c{i}": name for i, name in enumerate(self._names)})
-        rows: Any = list[self._row]  # type: ignore[name-defined]
-        answer = msgspec.defstruct("Answer", [("data", rows), ("next_page_token", str | None, None)])
-        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(answer)
+    Args:
+        can_begin_again: rows were read without a column that may turn up now; then `LearnedError` is raised.
+    """
 
-    def page(self, body: bytes, where: str) -> Page:
-        """Type one answer `{"data": […], "next_page_token": …}`.
+    def __init__(self, table: PulledTable, learned: Learned, *, can_begin_again: bool) -> None:
+        self._table, self._learned, self.can_begin_again = table, learned, can_begin_again
+        self._silent: set[str] = set()
+        self._prepare()
 
-        Args:
-            where: what answered, for the error's sentence.
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of what `typed` returns."""
+        extra = [(DELETED, pa.bool_())] if self._table.deletes == "flag" else []
+        return pa.schema([*((name, ARROW[kind]) for name, kind in self._kinds.items()), *extra])
+
+    def json(self, body: bytes | msgspec.Raw) -> Typed | None:
+        """Type a JSON list of records; None when the body is none.
 
         Raises:
-            DataError: the answer is not JSON of that shape at all.
+            DataError: the contract freezes what was met.
+            LearnedError: a column was learned, and rows before lack it.
         """
-        rejected: list[Rejected] = []
         try:
-            answer = self._decoder.decode(body)
-            token, rows = answer.next_page_token, answer.data
+            rows = self._decoder.decode(body)
         except msgspec.ValidationError:
-            token, rows = self._row_by_row(body, where, rejected)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"{where} answered something that is not JSON: {_shown(body)}") from error
-        try:
-            return Page(self._arrow(rows), rejected, token)
-        except (pa.ArrowInvalid, OverflowError):
-            return Page(self._arrow_one_by_one(rows, rejected), rejected, token)
+            records = msgspec.json.decode(body)
+            if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+                return None
+            return self.records(records)
+        return self._typed(rows, [], [])
 
-    def _python(self, name: str, kind: str) -> Any:
-        required = name in (self._table.primary_key, self._table.cursor)
-        return _PYTHON[kind] if required else _PYTHON[kind] | None if kind != "json" else Any
+    def records(self, records: list[dict[str, Any]], before: list[Rejected] | None = None) -> Typed:
+        """Type records that are Python objects already.
 
-    def _row_by_row(self, body: bytes, where: str, rejected: list[Rejected]) -> tuple[str | None, list[Any]]:
-        answer = msgspec.json.decode(body)
-        data = answer.get("data") if isinstance(answer, dict) else None
-        token = answer.get("next_page_token") if isinstance(answer, dict) else None
-        if not isinstance(data, list) or not isinstance(token, str | None):
-            raise DataError(f"{where} answered JSON without a list of rows in «data»: {_shown(body)}")
-        rows = []
-        for record in data:
+        Args:
+            before: what was kept aside on the way here.
+
+        Raises:
+            DataError, LearnedError: as `json`.
+        """
+        self._look_for_columns(records)
+        rows, rejected, aside = [], list(before or []), []
+        gone = {name for name in self._required if records and all(name not in record for record in records)}
+        for name in gone:
+            self._learned.column_gone(name)
+        for record in records:
             try:
-                rows.append(msgspec.convert(record, self._row))
+                rows.append(self._convert(record))
             except msgspec.ValidationError as error:
-                rejected.append(_reject(record, str(error)))
-        return token, rows
+                rejected.append(reject(record, str(error)))
+                aside.append(self._cursor_of(record))
+        return self._typed(rows, rejected, aside)
+
+    def _prepare(self) -> None:
+        self._kinds: dict[str, ColumnType] = self._learned.columns
+        optional = set(self._learned.added) | ({self._table.deleted_flag} if self._table.deletes == "flag" else set())
+        names = list(self._kinds)
+        self._required = [n for n in self._table.columns if n not in optional and not self._table.is_sparse]
+        must = {*self._table.key, self._table.cursor}
+        fields: list[Any] = []
+        for i, name in enumerate(names):
+            python = self._python(name, name in must)
+            fields.append((f"c{i}", python) if name in must or name in self._required else (f"c{i}", python, None))
+        rename = {f"c{i}": name for i, name in enumerate(names)}
+        ignored = sorted(self._learned.ignored)
+        fields += [(f"x{i}", msgspec.Raw, msgspec.Raw()) for i in range(len(ignored))]
+        rename |= {f"x{i}": name for i, name in enumerate(ignored)}
+        fields += [(f"s{i}", None, None) for i in range(len(self._silent))]
+        rename |= {f"s{i}": name for i, name in enumerate(sorted(self._silent))}
+        # a field is never called as in the source: a column may be called «class»
+        fields.sort(key=lambda field: len(field))
+        self._row = msgspec.defstruct("Row", fields, rename=rename, forbid_unknown_fields=True)
+        rows: Any = list[self._row]  # type: ignore[name-defined]
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(rows)
+
+    def _python(self, name: str, is_must: bool) -> Any:
+        kind = "json" if name in self._learned.widened and self._kinds[name] == "text" else self._kinds[name]
+        return _PYTHON[kind] if is_must or kind == "json" else _PYTHON[kind] | None
+
+    def _look_for_columns(self, records: list[dict[str, Any]]) -> None:
+        names = {name for record in records for name in record} - set(self._kinds) - self._learned.ignored
+        found = {name: kind_of(record.get(name) for record in records) for name in sorted(names)}
+        if not names:
+            return
+        was_added = self._learned.columns_met({name: kind for name, kind in found.items() if kind})
+        # a column that was never filled says nothing yet
+        self._silent = {name for name in self._silent | set(found) if not found.get(name)} - set(self._learned.columns)
+        self._prepare()
+        if was_added and self.can_begin_again:
+            raise LearnedError
+
+    def _convert(self, record: dict[str, Any]) -> Any:
+        while True:
+            given = {name: value for name, value in record.items() if name in self._kinds}
+            try:
+                return msgspec.convert(given, self._row)
+            except msgspec.ValidationError as error:
+                name = _column(error)
+                if name is None or name not in self._kinds or record.get(name) is None:
+                    raise
+                if not self._learned.type_met(name, kind_of([record[name]]) or "text"):
+                    raise
+                self._prepare()
+                # what was read before has the narrower type
+                raise LearnedError from error
+
+    def _cursor_of(self, record: dict[str, Any]) -> Any:
+        name = self._table.cursor
+        if name is None or not isinstance(record, dict):
+            return None
+        try:
+            value = msgspec.convert(record.get(name), _PYTHON[self._kinds[name]])
+        except (msgspec.ValidationError, KeyError):
+            return None
+        return _utc(value) if isinstance(value, datetime) else value
+
+    def _typed(self, rows: list[Any], rejected: list[Rejected], aside: list[Any]) -> Typed:
+        try:
+            return Typed(self._arrow(rows), rejected, aside)
+        except (pa.ArrowInvalid, OverflowError):
+            return Typed(self._arrow_one_by_one(rows, rejected, aside), rejected, aside)
 
     def _arrow(self, rows: list[Any]) -> pa.Table:
         arrays = []
-        for i, kind in enumerate(self._kinds):
+        for i, (name, kind) in enumerate(self._kinds.items()):
             values = [getattr(row, f"c{i}") for row in rows]
             if kind == "timestamp":
                 values = [_utc(value) for value in values]
@@ -113,10 +186,21 @@ class Columns:
                 values = [None if value is None else msgspec.json.encode(value).decode() for value in values]
             elif kind == "decimal":
                 values = [None if value is None else round(value, 6) for value in values]
+            elif kind == "text" and name in self._learned.widened:
+                values = [as_text(value) for value in values]
             arrays.append(pa.array(values, ARROW[kind]))
+        if self._table.deletes == "flag":
+            arrays.append(self._deleted(rows))
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
-    def _arrow_one_by_one(self, rows: list[Any], rejected: list[Rejected]) -> pa.Table:
+    def _deleted(self, rows: list[Any]) -> pa.Array:
+        names = list(self._kinds)
+        if self._table.deleted_flag not in names:
+            return pa.array([False] * len(rows), pa.bool_())
+        field = f"c{names.index(self._table.deleted_flag)}"
+        return pa.array([getattr(row, field) not in (None, False, "") for row in rows], pa.bool_())
+
+    def _arrow_one_by_one(self, rows: list[Any], rejected: list[Rejected], aside: list[Any]) -> pa.Table:
         """A number fits Python's type but not the column's: find the rows that hold one."""
         kept = []
         for row in rows:
@@ -124,20 +208,32 @@ class Columns:
                 self._arrow([row])
                 kept.append(row)
             except (pa.ArrowInvalid, OverflowError) as error:
-                record = {name: getattr(row, f"c{i}") for i, name in enumerate(self._names)}
-                rejected.append(_reject(record, f"Number out of range: {error}"))
+                record = {name: getattr(row, f"c{i}") for i, name in enumerate(self._kinds)}
+                rejected.append(reject(record, f"Number out of range: {error}"))
+                aside.append(self._cursor_of(record))
         return self._arrow(kept)
+
+
+def reject(record: Any, message: str) -> Rejected:
+    """The record with why it was kept aside."""
+    missing = "missing required field" in message
+    payload = msgspec.json.encode(record, enc_hook=str).decode()
+    return Rejected("missing column" if missing else "wrong type", message, payload)
+
+
+def as_text(value: Any) -> str | None:
+    """Any value as the text of a column that was widened."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, datetime | date | Decimal):
+        return str(value)
+    return msgspec.json.encode(value).decode()
+
+
+def _column(error: msgspec.ValidationError) -> str | None:
+    found = _COLUMN.search(str(error))
+    return (found.group(1) or found.group(2)) if found else None
 
 
 def _utc(value: datetime | None) -> datetime | None:
     return value.astimezone(UTC).replace(tzinfo=None) if value is not None and value.tzinfo else value
-
-
-def _reject(record: Any, message: str) -> Rejected:
-    missing = "missing required field" in message
-    return Rejected("missing column" if missing else "wrong type", message, msgspec.json.encode(record).decode())
-
-
-def _shown(body: bytes) -> str:
-    text = body[:_SHOWN].decode("utf-8", "replace").replace("\n", " ").strip()
-    return f"«{text}{'…' if len(body) > _SHOWN else ''}»"

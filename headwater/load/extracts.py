@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from duckdb import DuckDBPyConnection
 
-from headwater.configuration import Config, CsvSource, CsvTable, RestSource, RestTable
+from headwater.configuration import Config, CsvSource, CsvTable, FilesSource, PulledTable, RestSource, SqlSource
 from headwater.errors import UsageError
 from headwater.load import feeds, ledger, merge
+from headwater.load.schema_changes import evolved, load_schema_changes
 from headwater.storage.lake import Lake
 from headwater.storage.warehouse import transaction
 
@@ -38,7 +39,7 @@ def load_extracts(
     """Load every extract of one source that is not loaded yet.
 
     Args:
-        source: a source of kind rest or csv.
+        source: a source of kind rest, sql, files or csv.
         tables: which of its tables; default all.
 
     Raises:
@@ -46,18 +47,21 @@ def load_extracts(
         DataError: an object cannot be read; tables before it are loaded.
     """
     found = config.sources.get(source)
-    if not isinstance(found, RestSource | CsvSource):
-        raise UsageError(f"«{source}» is not a source of kind rest or csv.")
-    known: dict[str, RestTable | CsvTable] = {**found.tables}
+    if not isinstance(found, RestSource | SqlSource | FilesSource | CsvSource):
+        raise UsageError(f"«{source}» is not a source of kind rest, sql, files or csv.")
+    known: dict[str, PulledTable | CsvTable] = {**found.tables}
     chosen = list(known) if tables is None else tables
     unknown = sorted(set(chosen) - set(known))
     if unknown:
         raise UsageError(f"{source} has no table {', '.join(unknown)}; it has {', '.join(known)}.")
     lake.configure(con)
+    load_schema_changes(con, lake)
     tied = {edge.table for edge in config.identity.edges}
     counts = {}
     for table in chosen:
-        extract = merge.Extract(f"{source}__{table}", known[table], is_tied=f"raw.{source}__{table}" in tied)
+        learned = evolved(con, source, table, known[table])
+        is_tied = f"raw.{source}__{table}" in tied
+        extract = merge.Extract(f"{source}__{table}", known[table], learned, is_tied=is_tied)
         counts[table] = _load(con, lake, source, table, known[table], extract)
     return ExtractsLoaded(counts)
 
@@ -67,7 +71,7 @@ def _load(
     lake: Lake,
     source: str,
     table_name: str,
-    table: RestTable | CsvTable,
+    table: PulledTable | CsvTable,
     extract: merge.Extract,
 ) -> TableLoaded:
     target = f"raw.{source}__{table_name}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from headwater.configuration import ConversationSource, RestSource
+from headwater.configuration import ConversationSource, FilesSource, RestSource, SqlSource
 from headwater.land.events import pending_segments
 from headwater.land.files import pending_files
 from headwater.storage.lake import open_lake
@@ -92,7 +92,7 @@ def _transcripts() -> tuple[list[dg.SensorDefinition], list[Any]]:
 
 
 def _sources() -> tuple[list[dg.ScheduleDefinition], list[Any]]:
-    pulled = {name: source for name, source in config().sources.items() if isinstance(source, RestSource)}
+    pulled = {name: source for name, source in config().sources.items() if isinstance(source, PULLED)}
     if not pulled:
         return [], []
     keys = [[layer, f"{name}__{table}"] for name, s in pulled.items() for table in s.tables for layer in LAYERS]
@@ -110,6 +110,7 @@ def _sources() -> tuple[list[dg.ScheduleDefinition], list[Any]]:
 
 
 LAYERS = ("lake", "raw")
+PULLED = RestSource | SqlSource | FilesSource
 
 
 @dg.sensor(

@@ -1,17 +1,20 @@
 """Landing: the log's sealed segments, the tools' tables, CSV files and chat transcripts become objects in the lake."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import dagster as dg
 
-from headwater.configuration import ConversationSource, CsvSource, RestSource
+from headwater.configuration import ConversationSource, CsvSource, RestSource, SqlSource
 from headwater.land.events import land_events
-from headwater.land.extracts import TablePulled, pull
+from headwater.land.extracts import try_pull
 from headwater.land.files import land_files
+from headwater.land.listings import TablePulled
 from headwater.land.tables import TableLanded, land_tables
 from headwater.storage.home import read_home
 from orchestration.platform import SOURCE_OWNER, Platform, config, landed, rows
 
+AS_DECLARED = "as_declared"
 LOG = dg.AssetSpec(
     ["log", "events"],
     group_name="collect",
@@ -44,10 +47,11 @@ def lake_events(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
     )
 
 
-def _rest_assets(name: str, source: RestSource) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+def _tool_assets(name: str, source: RestSource | SqlSource) -> list[dg.AssetSpec | dg.AssetsDefinition]:
     owner = source.owner or SOURCE_OWNER
+    kind = "api" if isinstance(source, RestSource) else "sql"
     tool = dg.AssetSpec(
-        ["tool", name], group_name="collect", kinds={"api"}, owners=[owner], description=source.description
+        ["tool", name], group_name="collect", kinds={kind}, owners=[owner], description=source.description
     )
 
     @dg.multi_asset(
@@ -60,20 +64,52 @@ def _rest_assets(name: str, source: RestSource) -> list[dg.AssetSpec | dg.Assets
                 kinds={"dlt", "parquet"},
                 owners=[owner],
                 description=f"Extracts of {name}'s {table}, as pulled. {spec.description}",
+                freshness_policy=_freshness(spec.freshness_hours),
                 skippable=True,
             )
             for table, spec in source.tables.items()
         ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                AS_DECLARED,
+                asset=["lake", f"{name}__{table}"],
+                description="The table is what sources.yaml declares, and the tool told it as it should.",
+            )
+            for table in source.tables
+        ],
         can_subset=True,
     )
     def pulled(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.MaterializeResult]:
-        chosen = [key.path[-1].removeprefix(f"{name}__") for key in context.selected_asset_keys]
-        report = pull(platform.settings, platform.config, name, sorted(chosen))
-        for table in sorted(chosen):
+        chosen = sorted(key.path[-1].removeprefix(f"{name}__") for key in context.selected_asset_keys)
+        report = try_pull(platform.settings, platform.config, name, chosen)
+        for table in chosen:
             found = report.tables[table]
-            yield _extract(context, platform, name, table, found)
+            check = _as_declared(name, table, found)
+            if found.error is not None:
+                yield check
+                continue
+            yield from (_extract(context, platform, name, table, found), check)
+        report.check()
 
     return [tool, pulled]
+
+
+def _freshness(hours: float | None) -> dg.FreshnessPolicy | None:
+    return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=hours)) if hours else None
+
+
+def _as_declared(name: str, table: str, found: TablePulled) -> dg.AssetCheckResult:
+    """A pull that was not to its end fails; what was handled as the contract says, or did no harm, warns."""
+    told = [*found.changes, *found.notes]
+    metadata = {"changes": found.changes, "notes": found.notes, "quarantined": found.quarantined}
+    return dg.AssetCheckResult(
+        check_name=AS_DECLARED,
+        asset_key=["lake", f"{name}__{table}"],
+        passed=found.error is None and not told and not found.quarantined,
+        severity=dg.AssetCheckSeverity.WARN if found.error is None else dg.AssetCheckSeverity.ERROR,
+        description=str(found.error) if found.error else "; ".join(told),
+        metadata={key: dg.MetadataValue.json(value) for key, value in metadata.items()},
+    )
 
 
 def _extract(
@@ -82,7 +118,13 @@ def _extract(
     key, added = ["lake", f"{name}__{table}"], found.rows if found.objects else 0
     counts = landed(context, platform.lake(), key, f"extracts/{name}/{table}/", added)
     return dg.MaterializeResult(
-        asset_key=key, metadata={**counts, "quarantined": found.quarantined, "objects": found.objects}
+        asset_key=key,
+        metadata={
+            **counts,
+            "quarantined": found.quarantined,
+            "objects": found.objects,
+            **({"deleted": found.deleted} if isinstance(found, TablePulled) else {}),
+        },
     )
 
 
@@ -142,8 +184,8 @@ def land() -> dg.Definitions:
     """What the config's sources need: one multi-asset a source, one asset a table."""
     assets: list[dg.AssetSpec | dg.AssetsDefinition] = [LOG, lake_events]
     for name, source in config().sources.items():
-        if isinstance(source, RestSource):
-            assets += _rest_assets(name, source)
+        if isinstance(source, RestSource | SqlSource):
+            assets += _tool_assets(name, source)
         if isinstance(source, CsvSource):
             assets += _csv_assets(name, source)
     chats = {name: source for name, source in config().sources.items() if isinstance(source, ConversationSource)}

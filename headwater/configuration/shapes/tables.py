@@ -5,8 +5,10 @@ Belongs here: what a company says of a table that is pulled. Does not belong her
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
+import msgspec
 from msgspec import Struct, field
 
 ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", "timestamp", "json"]
@@ -63,6 +65,18 @@ class PulledTable(Struct, kw_only=True, forbid_unknown_fields=True):
     def key(self) -> list[str]:
         """The columns of the primary key."""
         return [self.primary_key] if isinstance(self.primary_key, str) else self.primary_key
+
+    @property
+    def all_columns(self) -> dict[str, ColumnType]:
+        """The declared columns, and the flag of deleted rows where it is not among them."""
+        flag: dict[str, ColumnType] = {self.deleted_flag: "timestamp"} if self.deletes == "flag" else {}
+        return {**self.columns, **{name: kind for name, kind in flag.items() if name not in self.columns}}
+
+    @property
+    def declaration(self) -> str:
+        """The declared columns and contract as a short digest: against others, changes of schema are noted anew."""
+        told = msgspec.json.encode([list(self.columns.items()), self.contract])
+        return hashlib.sha256(told).hexdigest()[:8]
 
 
 class RestTable(PulledTable, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,177 @@
+"""How far the pull of one table is: its cursor, what was read just before it, and what waits to be mended.
+
+Belongs here: what is asked for next, and which of the answered rows are news. Does not belong here: asking (`pages`,
+`databases`), where the place is kept (dlt's state, by `extracts`).
+
+Rows are asked for from `overlap` seconds before the cursor on: a row may become visible after one with a later cursor.
+What was landed from there is remembered by digest, so that it does not land again. A row that was kept aside is asked
+for again for a week: the tool may mend it without touching its cursor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headwater.configuration import PulledTable
+
+Cursor: TypeAlias = datetime | date | int | str | None
+
+REMEMBERED_ROWS = 20_000
+ASIDE_DAYS = 7
+
+
+class Place:
+    """The place of one table, over the state that dlt keeps with the rows it stands for.
+
+    Attributes:
+        is_ascending: so far every row had a cursor at or after the one before it.
+        late: rows that are news although their cursor is before the place's.
+    """
+
+    def __init__(self, state: dict[str, Any], table: PulledTable) -> None:
+        self._state, self._table = state, table
+        self._cursor: Cursor = _read(state.get("cursor"))
+        self._known: set[str] = set(state.get("recent", []))
+        self._aside: Cursor = _read(state.get("aside_since"))
+        self._recent: list[pa.Table] = []
+        self._greatest: Cursor = self._cursor
+        self._last: Cursor = None
+        self.is_ascending = True
+        self.late = 0
+
+    @property
+    def is_new(self) -> bool:
+        """Nothing was ever pulled."""
+        return "cursor" not in self._state
+
+    def keep_in(self, state: dict[str, Any]) -> None:
+        """From now on the state is this one; dlt gives each package its own."""
+        if state is not self._state:
+            state.clear()
+            state.update(self._state)
+            self._state = state
+
+    def since(self) -> Cursor:
+        """From where on to ask; None: everything."""
+        if self._cursor is None or self._table.cursor is None:
+            return None
+        before = _before(self._cursor, self._table.overlap)
+        if self._aside is None or self._aside_is_old():
+            return before
+        return min(before, self._aside)
+
+    def take(self, rows: pa.Table) -> pa.Table:
+        """The rows that have not landed yet; notes how far they bring the place."""
+        name = self._table.cursor
+        if name is None or not rows.num_rows:
+            return rows
+        column = rows[name]
+        fresh = self._news(rows, column)
+        self._note_order(column)
+        newest = pc.max(column).as_py()
+        if newest is not None and (self._greatest is None or newest > self._greatest):
+            self._greatest = newest
+        self._recent.append(self._window(rows))
+        if sum(table.num_rows for table in self._recent) > 2 * REMEMBERED_ROWS:
+            self._recent = [self._window(table) for table in self._recent]
+        return fresh
+
+    def keep_aside(self, cursors: list[Any]) -> None:
+        """Rows with these cursors were not taken."""
+        found = [value for value in cursors if value is not None]
+        if found and not self._aside_is_old():
+            self._aside = min([*found, self._aside] if self._aside is not None else found)
+
+    def save(self, *, is_whole: bool) -> None:
+        """Write the place into the state: at the end of a listing, or before it when its order can be relied on."""
+        # rows before the ones that came may still come: a kill must not lose them
+        reached = self._greatest if is_whole or self.is_ascending else self._cursor
+        self._state["cursor"] = _write(reached)
+        recent = [self._window(table) for table in self._recent]
+        if sum(table.num_rows for table in recent) > REMEMBERED_ROWS:
+            recent = []  # they land once more, which the warehouse does not mind
+        digests = {digest for table in recent for digest in digests_of(table)}
+        self._state["recent"] = sorted(digests)
+        if self._aside is None or self._aside_is_old():
+            self._state.pop("aside_since", None)
+            self._state.pop("aside_at", None)
+        else:
+            self._state["aside_since"] = _write(self._aside)
+            self._state.setdefault("aside_at", datetime.now(UTC).isoformat())
+        self._state["is_whole"] = is_whole
+
+    def forget(self) -> None:
+        """Begin with the first row again."""
+        for name in ("cursor", "recent", "aside_since", "aside_at"):
+            self._state.pop(name, None)
+        self._cursor = self._aside = self._greatest = self._last = None
+        self._known, self._recent = set(), []
+        self.is_ascending, self.late = True, 0
+
+    def _news(self, rows: pa.Table, column: Any) -> pa.Table:
+        if self._cursor is None:
+            return rows
+        is_old = pc.fill_null(pc.less_equal(column, pa.scalar(self._cursor, column.type)), True)
+        old = rows.filter(is_old)
+        if not old.num_rows:
+            return rows
+        if self._known:
+            old = old.filter(pa.array([digest not in self._known for digest in digests_of(old)]))
+        newer = rows.filter(pc.invert(is_old))
+        self.late += old.num_rows
+        return newer if not old.num_rows else pa.concat_tables([old, newer])
+
+    def _note_order(self, column: Any) -> None:
+        values = pc.drop_null(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
+        if not len(values):
+            return
+        first = values[0].as_py()
+        steps = len(values) < 2 or pc.all(pc.less_equal(values[:-1], values[1:])).as_py()
+        self.is_ascending &= bool(steps) and (self._last is None or first >= self._last)
+        self._last = values[-1].as_py()
+
+    def _window(self, rows: pa.Table) -> pa.Table:
+        """The rows that the next listing brings again."""
+        if self._greatest is None:
+            return rows
+        start = _before(self._greatest, self._table.overlap)
+        if self._aside is not None:
+            start = min(start, self._aside)
+        column = rows[str(self._table.cursor)]
+        return rows.filter(pc.fill_null(pc.greater_equal(column, pa.scalar(start, column.type)), True))
+
+    def _aside_is_old(self) -> bool:
+        since = self._state.get("aside_at")
+        return bool(since) and datetime.now(UTC) - datetime.fromisoformat(str(since)) > timedelta(days=ASIDE_DAYS)
+
+
+def digests_of(rows: pa.Table) -> list[str]:
+    """A short digest of each row's content."""
+    return [hashlib.sha256(repr(tuple(row.values())).encode()).hexdigest()[:16] for row in rows.to_pylist()]
+
+
+def _before(cursor: Cursor, seconds: float) -> Any:
+    if isinstance(cursor, datetime):
+        return cursor - timedelta(seconds=seconds)
+    if isinstance(cursor, date):
+        return cursor - timedelta(days=-(-seconds // 86_400))
+    return cursor
+
+
+def _write(cursor: Cursor) -> Any:
+    if isinstance(cursor, datetime):
+        return {"timestamp": cursor.isoformat()}
+    return {"date": cursor.isoformat()} if isinstance(cursor, date) else cursor
+
+
+def _read(found: Any) -> Cursor:
+    if not isinstance(found, dict):
+        return found
+    if "timestamp" in found:
+        return datetime.fromisoformat(found["timestamp"])
+    return date.fromisoformat(str(found["date"]))
