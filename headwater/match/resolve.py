@@ -28,6 +28,7 @@ from headwater.match.deciding import Decided, decide
 from headwater.match.mentions import ROWS, rank_objects, read_mentions
 from headwater.match.news import News, read_news, remember
 from headwater.match.region import drop, lay_out
+from headwater.policy.identifiers import normal
 from headwater.storage.warehouse import transaction
 
 # Never change it: every customer id that was ever given out is made from it.
@@ -168,7 +169,9 @@ def _write_overrides(con: DuckDBPyConnection, identity: Identity) -> None:
     con.execute("delete from identity.overrides")
     for kind, overrides in (("include", identity.include), ("exclude", identity.exclude)):
         for override in overrides:
-            ids = [part for text in override.ids for part in split_id(text)]
+            ids: list[str] = []
+            for id_type, written in map(split_id, override.ids):
+                ids += [id_type, normal(identity.id_types[id_type], written, identity.default_region) or written]
             con.execute(
                 "insert into identity.overrides values (?, ?, ?, ?, ?, ?)",
                 [kind, *ids, *[None] * (4 - len(ids)), override.reason],

@@ -143,8 +143,12 @@ def _stage(con: duckdb.DuckDBPyConnection) -> str | None:
         select id_type, id_value, any_value(customer_id) as customer_id
         from identity.identifiers
         semi join online_current using (customer_id)
-        where not (id_type = 'customer_id' and id_value = customer_id)
+        where id_type <> 'customer_id'
         group by id_type, id_value
+        union all
+        -- an id that was given out before its person was merged into another leads there
+        select 'customer_id', former_id, customer_id
+        from identity.successors semi join online_current using (customer_id)
     """)
     versions = [name for name in types if name.endswith("model_version")]
     if not versions:

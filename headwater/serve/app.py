@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from headwater import __version__
 from headwater.configuration import Config
+from headwater.policy.identifiers import normal
 from headwater.serve import docs, errors, inside
 from headwater.serve.current import CurrentConfig
 from headwater.serve.errors import ApiError
@@ -89,10 +90,9 @@ def create_app(current: CurrentConfig, online: Online, settings: Settings) -> Fa
         id_types = _id_types(config)
         if id_type not in id_types:
             raise ApiError(404, "unknown_id_type", f"«{id_type}» is no id type; there are: {', '.join(id_types)}.")
-        value = id_.strip()
         known = config.identity.id_types.get(id_type)
-        is_folded = known is not None and known.normalise == "email"
-        found = await online.find(id_type, value.lower() if is_folded else value)
+        value = normal(known, id_, config.identity.default_region) if known else id_.strip()
+        found = await online.find(id_type, value) if value else None
         if found is None:
             raise ApiError(404, "not_found", f"Nobody is known by this {id_type}.")
         return Response(render(found, time.time()), media_type="application/json")

@@ -46,7 +46,8 @@ def warehouse(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         union all
         select 'anonymous_id', 'a/' || i, 'c' || i % 50 from range(100) as numbers(i)
         union all
-        select 'customer_id', 'c' || i, 'c' || i from range(100) as numbers(i)
+        select 'customer_id', 'c' || i, 'c' || i from range(100) as numbers(i);
+        create table identity.successors (former_id text, customer_id text)
     """)
     return con
 
@@ -115,6 +116,26 @@ def test_somebody_who_was_merged_away_is_removed_and_the_identifiers_lead_to_the
     assert survivor is not None
     assert survivor["customer_id"] == "c1"
     assert "p2@x.y" in survivor["ids"]["email"]
+
+
+def test_a_former_id_leads_to_the_survivor_until_it_names_a_person_again(
+    warehouse: duckdb.DuckDBPyConnection, store: OnlineStore
+) -> None:
+    push_profiles(warehouse, store, AS_OF)
+    person = "marts.customer_activation where customer_id = 'c2'"
+    warehouse.execute(f"create temp table away as from {person}; delete from {person}")
+    warehouse.execute("update identity.identifiers set customer_id = 'c1' where customer_id = 'c2'")
+    warehouse.execute("insert into identity.successors values ('c2', 'c1')")
+    push_profiles(warehouse, store, AS_OF)
+    survivor = found(store, "customer_id", "c2")
+    assert survivor is not None
+    assert survivor["customer_id"] == "c1"
+    warehouse.execute("insert into marts.customer_activation from away; delete from identity.successors")
+    push_profiles(warehouse, store, AS_OF)
+    again = found(store, "customer_id", "c2")
+    assert again is not None
+    assert again["customer_id"] == "c2"
+    assert not store.client.exists("hw:id:customer_id:{c2}")
 
 
 def test_an_emptied_or_foreign_store_is_written_again_and_swept(

@@ -70,9 +70,11 @@ def make_settings(folder: Path) -> Settings:
                 "id_types": {
                     "user_id": {"priority": 1},
                     "email": {"priority": 2, "normalise": "email"},
-                    "anonymous_id": {"priority": 3},
+                    "anonymous_id": {"priority": 3, "junk": ["null"]},
+                    "phone": {"priority": 4, "normalise": "phone"},
                 },
                 "edges": [],
+                "default_region": "GB",
             }
         )
     )

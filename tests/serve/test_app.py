@@ -42,6 +42,23 @@ def test_email_is_found_however_it_is_written(api: Api, store: OnlineStore) -> N
     assert api.get("/v1/profiles/user_id/ana").status_code == 404
 
 
+def test_a_telephone_number_is_found_however_it_is_written(api: Api, store: OnlineStore) -> None:
+    store.put_identifiers([("phone", "+442079460958", "c1")])
+    for written in ("020 7946 0958", "+44 (0)20 7946-0958"):
+        assert api.get(f"/v1/profiles/phone/{quote(written)}").json()["customer_id"] == "c1"
+    assert api.get("/v1/profiles/phone/12").status_code == 404
+
+
+def test_junk_names_nobody(api: Api, store: OnlineStore) -> None:
+    store.put_identifiers([("anonymous_id", "null", "c1")])
+    assert api.get("/v1/profiles/anonymous_id/NULL").status_code == 404
+
+
+def test_a_customer_id_from_before_a_merge_leads_to_the_person(api: Api, store: OnlineStore) -> None:
+    store.put_identifiers([("customer_id", "c0", "c1")])
+    assert api.get("/v1/profiles/customer_id/c0").json()["customer_id"] == "c1"
+
+
 def test_a_live_session_comes_with_its_anonymous_id(api: Api, store: OnlineStore) -> None:
     store.put_identifiers([("anonymous_id", "a", "c1")])
     assert "session" not in api.get("/v1/profiles/anonymous_id/a").json()

@@ -37,7 +37,8 @@ class OnlineReader:
         self.client = redis.asyncio.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2)
 
     async def find(self, id_type: str, value: str) -> Found | None:
-        """The person whom this identifier names, or `None`.
+        """The person whom this identifier names, or `None`. A customer id whose person was merged into another leads
+        to that one.
 
         Raises:
             UnavailableError: Redis does not answer.
@@ -57,6 +58,9 @@ class OnlineReader:
                 pipe.get(keys.profile(customer_id))
                 pipe.get(keys.PUSHED)
                 profile, pushed = await pipe.execute()
+            if profile is None and id_type == "customer_id":
+                found = await self.client.get(keys.identifier(id_type, value))
+                profile = await self.client.get(keys.profile(_text(found))) if found else None
         except (redis.RedisError, OSError, TimeoutError) as error:
             raise UnavailableError(f"Redis did not answer: {error}.") from error
         if profile is None:
@@ -78,3 +82,7 @@ class OnlineReader:
     async def close(self) -> None:
         """Give the connections back."""
         await self.client.aclose()
+
+
+def _text(value: bytes | str) -> str:
+    return value if isinstance(value, str) else value.decode()

@@ -114,7 +114,10 @@ class OnlineStore:
             customer_id = self._read(keys.identifier(id_type, value))
         if customer_id is None:
             return None
-        return self._read(keys.profile(customer_id if isinstance(customer_id, str) else customer_id.decode()))
+        profile = self._read(keys.profile(customer_id if isinstance(customer_id, str) else customer_id.decode()))
+        if profile is None and id_type == "customer_id" and (successor := self._read(keys.identifier(id_type, value))):
+            profile = self._read(keys.profile(successor.decode()))
+        return profile
 
     def pushed(self) -> Pushed | None:
         """The last complete push, or `None` when there was none."""
