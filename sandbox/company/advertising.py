@@ -229,13 +229,12 @@ def _write_day(world: World, book: Book, campaign: AdCampaign, ad_id: str, day: 
 def note_order(book: Book, order: Order) -> None:
     """An order that is told counts for the channel of its visit, and as additional if that visit was."""
     found = order.touch
-    for key in ((found.channel, ""), (found.channel, found.campaign)):
-        if key == (found.channel, "") or found.campaign:
-            effect = book.effects[key]
-            effect[0] += 1
-            effect[1] += found.is_incremental
-            effect[2] += order.total_cents
-            effect[3] += order.total_cents * found.is_incremental
+    for key in {(found.channel, ""), (found.channel, found.campaign)}:  # the same, where there are no campaigns
+        effect = book.effects[key]
+        effect[0] += 1
+        effect[1] += found.is_incremental
+        effect[2] += order.total_cents
+        effect[3] += order.total_cents * found.is_incremental
 
 
 def write_effects(book: Book) -> None:
