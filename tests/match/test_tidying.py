@@ -1,0 +1,77 @@
+"""How identifiers are compared: the rule in SQL and the rule for one value are one rule."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headwater.configuration import Identity, IdType
+from headwater.match.tidying import phone_function, tidied
+from headwater.policy.identifiers import normal
+
+TYPES = {
+    "none": IdType(priority=1, junk=["Null", "ÉTÉ", " "]),
+    "email": IdType(priority=1, normalise="email", junk=["test@example.com", "İ@x.y"]),
+    "phone": IdType(priority=1, normalise="phone", junk=["+12125550100", "unknown"]),
+}
+RULES = Identity(id_types=TYPES, edges=[], default_region="GB")
+# twelve scripts, composed and decomposed letters, capitals whose small letter is longer
+SCRIPTS = "aAéÉΣςßẞİıжЖאبदตが客한აԱሀ0@. -+()\u0301\u00a0\t"
+TEXTS = st.one_of(st.text(), st.text(SCRIPTS), st.text("0123456789+- ()"), st.just("NULL"), st.just("Test@Example.com "))
+
+
+@pytest.mark.slow
+@given(values=st.lists(TEXTS, min_size=1, max_size=30))
+def test_sql_and_python_say_the_same_of_any_text(values: list[str]) -> None:
+    kept = [value for value in values if "\0" not in value]
+    with duckdb.connect() as con, phone_function(con, RULES):
+        for id_type in TYPES.values():
+            con.execute("create or replace table given (place integer, value text)")
+            if kept:
+                con.executemany("insert into given values (?, ?)", list(enumerate(kept)))
+            found = con.execute(f"select {tidied('value', id_type)} from given order by place").fetchall()
+            assert [row[0] for row in found] == [normal(id_type, value, "GB") for value in kept]
+
+
+@pytest.mark.parametrize(
+    ("written", "region", "expected"),
+    [
+        ("(212) 555-0142", "US", "+12125550142"),
+        ("+1 212.555.0142", "DE", "+12125550142"),
+        ("020 7946 0958", "GB", "+442079460958"),
+        ("+44 (0)20 7946 0958", "US", "+442079460958"),
+        ("030 901820", "DE", "+4930901820"),
+        ("0049 30 901820", "FR", "+4930901820"),
+        ("01 23 45 67 89", "FR", "+33123456789"),
+        ("03-1234-5678", "JP", "+81312345678"),
+        ("+1-555-0142", "US", None),
+        ("0000000000", "US", None),
+        ("call me", "US", None),
+        ("", "US", None),
+    ],
+)
+def test_numbers_of_five_countries_are_one_however_they_are_written(
+    written: str, region: str, expected: str | None
+) -> None:
+    assert normal(TYPES["phone"], written, region) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ANN@EXAMPLE.COM", " ann@example.com\t"),
+        ("ΟΔΥΣΣΕΥΣ@example.gr", "οδυσσευσ@example.gr"),
+        ("ИВАН@example.ru", "иван@example.ru"),
+        ("ԱՆԻ@example.am", "անի@example.am"),
+        ("Rene\u0301@example.fr", "RENÉ@example.fr"),
+    ],
+)
+def test_addresses_are_one_whatever_case_and_composition(one: str, other: str) -> None:
+    assert normal(TYPES["email"], one, "US") == normal(TYPES["email"], other, "US") is not None
+
+
+@pytest.mark.parametrize("junk", ["null", " NULL ", "été", "e\u0301te\u0301", "", "\u200b"])
+def test_junk_is_junk_however_it_is_written(junk: str) -> None:
+    assert normal(TYPES["none"], junk, "US") is None
