@@ -101,6 +101,7 @@ def _recover_if_unlocked(settings: Settings) -> None:
 
 def _land_segment(lake: Lake, segment: Segment, pipeline: Pipeline, report: EventsLanded) -> None:
     out = _Landing()
+    pipeline.begin(segment.name)
     for numbered in _chunks(enumerate(_records(segment, out.aside))):
         taken = iter(pipeline.run([record for _, record in numbered if record.envelope.route != "quarantine"]))
         for number, record in numbered:

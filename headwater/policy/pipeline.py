@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from headwater.configuration import Config
 from headwater.event import NOT_JSON, Event, Received, complete, identifier, moment
+from headwater.policy.breaker import Breaker
 from headwater.policy.transform import Result, Transformer
 from headwater.settings import Settings
 
@@ -76,6 +77,7 @@ class Pipeline:
 
     def __init__(self, transformers: Mapping[str, Transformer] | None = None) -> None:
         self._transformers = dict(transformers or {})
+        self._segment = ""
         self._envelope: Any = None
         self._how: Received | None = None
 
@@ -83,7 +85,31 @@ class Pipeline:
     def of(cls, settings: Settings, config: Config) -> Pipeline:
         """The rules that the sources of this config name."""
         chains = {name: getattr(source, "transformations", []) for name, source in config.sources.items()}
-        return cls({name: Transformer.of(settings, config, chain) for name, chain in chains.items() if chain})
+        return cls(
+            {
+                name: Transformer.of(settings, config, chain, Breaker.by_segment())
+                for name, chain in chains.items()
+                if chain
+            }
+        )
+
+    def begin(self, segment: str) -> None:
+        """The records that follow are of this segment of the log: chains that hung in another are tried again, so that
+        every reader comes to the same outcomes."""
+        if segment != self._segment:
+            self._segment = segment
+            for transformer in self._transformers.values():
+                if transformer.breaker:
+                    transformer.breaker.reset()
+
+    def suspended(self) -> list[str]:
+        """The sources' transformations that are not asked any more in this segment, each in words."""
+        breakers = {source: one.breaker for source, one in self._transformers.items()}
+        return [
+            f"transformation {breaker.name} of source {source} is {breaker.suspended}"
+            for source, breaker in breakers.items()
+            if breaker and breaker.suspended
+        ]
 
     def start(self) -> None:
         """Start the transformations' processes now.
@@ -144,6 +170,8 @@ def _transform(transformer: Transformer, taken: list[Taken]) -> None:
         if result.payload is None:
             item.status = "dropped" if result.status == "dropped" else "failed"
             item.reason, item.detail = f"transformation: {result.name}", result.detail
+            if result.is_suspended:
+                item.reason += " suspended"
         elif result.status == "changed":
             item.original = _encode(item.event.payload)
             item.event = _again(item.event, result.payload)

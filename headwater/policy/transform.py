@@ -30,6 +30,7 @@ import msgspec
 
 from headwater.configuration import Config, Transformation
 from headwater.errors import ConfigError, UnavailableError
+from headwater.policy.breaker import Breaker
 from headwater.policy.transform_worker import PROGRESS
 from headwater.settings import Settings
 
@@ -52,6 +53,7 @@ class Result:
         name: the transformation that dropped or failed it, else the last one.
         detail: why it failed, with the line of the company's file.
         seconds: how long the chain took.
+        is_suspended: it was not tried, because the chain hung at those before it.
         steps: (name, what it did) of each transformation that was run, in order; the last one is the one that dropped
             it, failed or hung.
     """
@@ -62,6 +64,7 @@ class Result:
     detail: str = ""
     seconds: float = 0.0
     steps: tuple[tuple[str, str], ...] = ()
+    is_suspended: bool = False
 
 
 class Transformer:
@@ -73,11 +76,19 @@ class Transformer:
         names: the chain, in order.
         settings: time and memory limits by name.
         is_loud: what the files print goes to this process's stderr.
+        breaker: when a chain that hangs again and again is not asked any more; None: it always is.
     """
 
     def __init__(
-        self, folder: Path, names: Sequence[str], settings: Mapping[str, Transformation], *, is_loud: bool = False
+        self,
+        folder: Path,
+        names: Sequence[str],
+        settings: Mapping[str, Transformation],
+        *,
+        is_loud: bool = False,
+        breaker: Breaker | None = None,
     ) -> None:
+        self.breaker = breaker
         self.folder, self.names, self.settings = folder.absolute(), tuple(names), dict(settings)
         self._limits = [settings.get(name, Transformation()).timeout_seconds for name in names]
         self._is_loud = is_loud
@@ -85,9 +96,12 @@ class Transformer:
         self._broken: Result | None = None
 
     @classmethod
-    def of(cls, settings: Settings, config: Config, names: Sequence[str]) -> Transformer:
-        """The chain of `names` in this company's config."""
-        return cls(settings.config_dir / "transformations", names, config.transformations)
+    def of(
+        cls, settings: Settings, config: Config, names: Sequence[str], breaker: Breaker | None = None
+    ) -> Transformer:
+        """The chain of `names` in this company's config; one that hangs is suspended, by default for a minute."""
+        folder = settings.config_dir / "transformations"
+        return cls(folder, names, config.transformations, breaker=breaker or Breaker())
 
     def start(self) -> None:
         """Start the process now, to know whether every file can be loaded.
@@ -102,7 +116,8 @@ class Transformer:
         """Each event through the chain, in order; the given payloads are not changed.
 
         Never fails as a whole: where a file cannot be loaded, each event has failed with the reason. One that hangs
-        or ends the process has failed, and those after it are run in a new process.
+        or ends the process has failed, and those after it are run in a new process, until the breaker says that it
+        was enough.
 
         Raises:
             UnavailableError: no process can be started on this machine.
@@ -132,12 +147,17 @@ class Transformer:
                 assert self._broken is not None
                 return results + [self._broken] * (len(lines) - len(results))
             done = len(results)
+            most = self.breaker.most() if self.breaker else None
+            if most == 0:
+                return results + [self._suspended()] * (len(lines) - done)
             try:
-                answers, ended = worker.ask(lines[done:], self._limits), None
+                answers, ended = worker.ask(lines[done : done + most if most else None], self._limits), None
             except _EndedError as error:
                 self.close()
                 answers, ended = error.answers, error
             results += [self._result(payloads[done + i], answer) for i, answer in enumerate(answers)]
+            if answers and self.breaker:
+                self.breaker.passed()
             if ended is None or (ended.guilty is None and not was_fresh):
                 continue  # ended while idle, by somebody else: once more
             done, guilty = len(results), done + (len(answers) if ended.guilty is None else ended.guilty)
@@ -146,7 +166,14 @@ class Transformer:
             name, steps = self.names[ended.step], self._steps("failed", ended.step, ended.changed)
             detail = ended.detail if ".py, line " in ended.detail else f"{name}.py: {ended.detail}"
             results.append(Result("failed", None, name, detail, ended.seconds, steps))
+            if self.breaker:
+                self.breaker.hung(name, detail)
         return results
+
+    def _suspended(self) -> Result:
+        assert self.breaker
+        name = self.breaker.name
+        return Result("failed", None, name, self.breaker.suspended, 0.0, ((name, "failed"),), is_suspended=True)
 
     def _result(self, payload: dict[str, Any], answer: bytes) -> Result:
         status, step, micros, changed, body = answer.split(b" ", 4)

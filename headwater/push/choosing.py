@@ -128,6 +128,16 @@ class Chooser:
         self._pipeline.close()
         self._transformer.close()
 
+    def begin(self, segment: str) -> None:
+        """What follows is of this segment of the log."""
+        self._pipeline.begin(segment)
+
+    def suspended(self) -> str:
+        """Which transformations hang and are not asked any more, in words; empty when none is."""
+        own = self._transformer.breaker
+        hanging = [f"transformation {own.name} is {own.suspended}"] if own and own.suspended else []
+        return "; ".join(self._pipeline.suspended() + hanging)
+
     def choose(self, selected: Sequence[Selected], known: Known, withheld: str) -> list[Item]:
         """What becomes of records, in their order; those of `known` were here before. `withheld`: as for `Filter`."""
         taken = self._pipeline.run([chosen.record for chosen in selected])

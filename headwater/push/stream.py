@@ -122,6 +122,9 @@ class Delivery:
         self.reader.position = self.store.position() or self.reader.committed
         self.start = self._start(stream.start == "now")
         self.progress = load_progress(settings, name)
+        if self.progress.suspended:  # the chains are new, and asked again
+            self.progress.suspended = ""
+            save_progress(settings, name, self.progress)
         self._stretch: _Stretch | None = None
         self._ripe_at: datetime | None = None
         self._is_on, self._looked_at = True, float("-inf")
@@ -151,6 +154,7 @@ class Delivery:
                 records = [record for record in records if self._is_early(record.end)]
                 self.reader.position = self.start
             selected, tail = self.chooser.filter.select(records, self._withheld(is_early))
+            self.chooser.begin(self.reader.position.segment)
             self._stretch = _Stretch(selected, tail, self.reader.position, len(records), is_early)
         elif not is_on:
             self._let_pass(self._stretch)
@@ -182,6 +186,7 @@ class Delivery:
         stretch.items = self.chooser.choose(
             piece, lambda keys: self.store.known(keys, since), self._withheld(stretch.is_early)
         )
+        self.progress.suspended = self.chooser.suspended()
         stretch.chosen += len(piece)
         stretch.committed, stretch.batch = 0, None
         return True

@@ -16,6 +16,7 @@ import pytest
 
 from headwater.configuration import Transformation
 from headwater.errors import ConfigError
+from headwater.policy.breaker import Breaker
 from headwater.policy.transform import Result, Transformer
 
 Chain = Callable[..., Transformer]
@@ -159,6 +160,25 @@ def test_the_file_of_a_chain_that_hangs_while_loading_is_the_one_named(chain, mo
     assert result.detail.startswith("second.py, line 6: loading and setup() took longer than")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("line", ["while True: pass", "import os; os._exit(3)"], ids=["hangs", "ends"])
+def test_a_chain_that_hangs_again_and_again_is_suspended_and_tried_with_one_event_after_a_while(chain, line):
+    now = 0.0
+    transformer = chain(first="def transform(event):\n    return event\n", bad=on(line))
+    transformer.breaker = Breaker(hangs=3, clock=lambda: now)
+    good, bad = order(), order(go=True)
+    results = transformer.run([bad, good, bad, bad, bad, bad, good, *[bad] * 5_000])
+    assert [result.status for result in results[:3]] == ["failed", "unchanged", "failed"]
+    assert [result.is_suspended for result in results] == [False] * 5 + [True] * 5_002
+    assert all((result.status, result.name, result.payload) == ("failed", "bad", None) for result in results[2:])
+    assert results[-1].detail.startswith("suspended after 3 hangs in a row: bad.py")
+    now = 61.0
+    assert [result.is_suspended for result in transformer.run([bad] * 3)] == [False, True, True]
+    assert [result.status for result in transformer.run([good])] == ["failed"]
+    now = 200.0
+    assert [result.status for result in transformer.run([good] * 700)] == ["unchanged"] * 700
+
+
 def test_printing_and_reading_stdin_do_not_harm(chain):
     text = "import sys\nprint('loaded')\ndef transform(event):\n    print(event, flush=True)\n"
     text += "    sys.__stdout__.write('changed 0 0 {}\\n')\n"
@@ -235,6 +255,7 @@ def test_the_process_ends_when_its_parent_was_killed(tmp_path, is_hanging):
 import sys
 from pathlib import Path
 from headwater.configuration import Transformation
+from headwater.policy.breaker import Breaker
 from headwater.policy.transform import Transformer
 t = Transformer(Path({str(tmp_path)!r}), ["slow"], {{"slow": Transformation(timeout_seconds=2)}})
 t.start()

@@ -20,6 +20,7 @@ from headwater.configuration import (
 from headwater.push.stream import Delivery, drain
 from headwater.settings import Settings
 from headwater.storage.deliveries import Delivered, Deliveries, delivery_path
+from headwater.storage.deliveries.progress import standing
 from headwater.storage.deliveries.switch import set_enabled
 from headwater.storage.log import Envelope
 from tests.push.log_events import track, write_events, write_record
@@ -190,6 +191,45 @@ def test_a_transformation_that_drops_fails_or_hangs_harms_only_its_event_here(
     write_events(settings.log_dir, track(2, userId="u2") | {"messageId": "again"})
     drain(settings, config, "hook")
     assert told(settings)[-1] == ("again", "filtered", "transformation")
+
+
+@pytest.mark.slow
+def test_a_transformation_that_hangs_at_every_event_is_suspended_and_the_others_go_on(
+    settings: Settings, config: Config, hook: Destination, tool: ToolServer
+) -> None:
+    transformation(settings, config, "stuck", "while True: pass")
+    config.transformations["stuck"] = Transformation(timeout_seconds=0.1)
+    config.sources["web"].transformations = ["stuck"]  # type: ignore[union-attr]
+    write_events(settings.log_dir, *[track(number) for number in range(3_000)])
+    write_events(settings.log_dir, *[track(number) for number in range(3_000, 3_010)], source="shop")
+    drain(settings, config, "hook")
+    assert [event["messageId"] for event in tool.accepted] == [f"m{number}" for number in range(3_000, 3_010)]
+    assert counted(settings)["quarantined", "Order Completed"] == 3_000
+    config.sources["web"].transformations = []  # type: ignore[union-attr]
+    hook.transformations = ["stuck"]
+    write_events(settings.log_dir, *[track(number) for number in range(4_000, 4_005)])
+    drain(settings, config, "hook")
+    answers = [row.answer for row in rows(settings) if row.status == "rejected"]
+    assert [answer.startswith("suspended after 3 hangs") for answer in answers] == [False] * 3 + [True] * 2
+    told = standing(settings, config, "hook")
+    assert told.suspended.startswith("transformation stuck is suspended after 3 hangs in a row: stuck.py, line 2")
+
+
+@pytest.mark.slow
+def test_a_suspension_ends_with_its_segment_and_nobody_reads_of_it_any_more(
+    settings: Settings, config: Config, hook: Destination, tool: ToolServer
+) -> None:
+    transformation(settings, config, "picky", "while event['userId'] == 'u1': pass\nreturn event")
+    config.sources["web"].transformations = ["picky"]  # type: ignore[union-attr]
+    write_events(settings.log_dir, *[track(number, userId="u1") for number in range(3)], track(3))
+    write_events(settings.log_dir, track(4))
+    delivery = Delivery(settings, config, "hook")
+    assert delivery.step() == 4
+    assert "of source web is suspended after 3 hangs" in standing(settings, config, "hook").suspended
+    assert delivery.step() == 1
+    delivery.close()
+    assert [event["messageId"] for event in tool.accepted] == ["m4"]
+    assert standing(settings, config, "hook").suspended == ""
 
 
 def test_a_sources_transformations_come_before_the_filters(

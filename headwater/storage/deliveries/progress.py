@@ -21,7 +21,8 @@ from headwater.storage.deliveries.switch import is_enabled
 
 
 class Progress(msgspec.Struct):
-    """Counts since this home began: `failed` counts events that were given up, `filtered` also those only counted."""
+    """Counts since this home began: `failed` counts events that were given up, `filtered` also those only counted.
+    `suspended` tells which transformations hang and are not asked any more."""
 
     delivered: int = 0
     failed: int = 0
@@ -30,6 +31,7 @@ class Progress(msgspec.Struct):
     delivered_until: datetime | None = None
     failing_since: datetime | None = None
     last_error: str = ""
+    suspended: str = ""
     updated_at: datetime | None = None
 
 
@@ -42,6 +44,7 @@ class Standing:
         dead: dead letters that wait to be put through again.
         filtered: events that were kept from it on purpose.
         failing_since, last_error: what went wrong last, while it still does.
+        suspended: transformations that hang and are not asked any more, in words.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Standing:
     filtered: int
     failing_since: datetime | None
     last_error: str
+    suspended: str = ""
 
 
 def standing(settings: Settings, config: Config, name: str) -> Standing:
@@ -71,6 +75,7 @@ def standing(settings: Settings, config: Config, name: str) -> Standing:
         filtered=progress.filtered,
         failing_since=progress.failing_since,
         last_error=progress.last_error if progress.failing_since else "",
+        suspended=progress.suspended,
     )
 
 
