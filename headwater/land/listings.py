@@ -100,7 +100,7 @@ class Listing:
         rejected: list[Rejected] = []
         sent = 0
         try:
-            for batch in self._batches:
+            for batch in self._all_batches():
                 rejected += batch.rejected
                 self._place.keep_aside(batch.aside)
                 self._count_keys(batch.rows)
@@ -118,8 +118,7 @@ class Listing:
             if self._begun_again > BEGUN_AGAIN:
                 raise DataError(f"{self._work.where(self._name)} has other columns each time it is asked.") from error
             self._place.forget()
-            self.close()
-            self._batches, self._keys, self._twice = self._begin(), set(), 0
+            self._begin_anew()
         except HeadwaterError:
             if self._is_ordered() and self._place.is_ascending:
                 self._place.save(is_whole=False)
@@ -135,8 +134,13 @@ class Listing:
     def notes(self) -> list[str]:
         """What the tool should not have done, and harmed nothing."""
         notes = []
-        if not self._place.is_ascending and self._is_ordered():
-            notes.append(f"rows do not come by ascending {self.table.cursor}, as was promised")
+        if not self._place.is_ascending and (self._place.was_ascending or self._is_ordered()):
+            notes.append(f"rows do not come by ascending {self.table.cursor} any more")
+        if self._place.stepped_back:
+            notes.append(
+                f"the newest row is not where it was: it was deleted, or the tool's clock went back; rows from before "
+                f"{self.table.cursor} were read again"
+            )
         if self._twice:
             notes.append(f"{self._twice} rows came more than once")
         if self._place.late:
@@ -153,6 +157,16 @@ class Listing:
             return _pages(work, self._name, table, self._learned, self._place)
         assert isinstance(table, SqlTable)
         return _rows(work, self._name, table, self._learned, self._place)
+
+    def _all_batches(self) -> Iterator[Typed]:
+        yield from self._batches
+        while self._place.step_back():
+            self._begin_anew()
+            yield from self._batches
+
+    def _begin_anew(self) -> None:
+        self.close()
+        self._batches, self._keys, self._twice = self._begin(), set(), 0
 
     def _is_ordered(self) -> bool:
         return self.table.cursor is not None and getattr(self.table, "is_ordered", True)

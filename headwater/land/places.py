@@ -5,7 +5,9 @@ Belongs here: what is asked for next, and which of the answered rows are news. D
 
 Rows are asked for from `overlap` seconds before the cursor on: a row may become visible after one with a later cursor.
 What was landed from there is remembered by digest, so that it does not land again. A row that was kept aside is asked
-for again for a week: the tool may mend it without touching its cursor.
+for again for a week: the tool may mend it without touching its cursor. Where the newest row is not found again, the
+tool's clock may have gone back, and new rows stand before the cursor: then a week more is read, and when that has no
+row, everything.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ Cursor: TypeAlias = datetime | date | int | str | None
 
 REMEMBERED_ROWS = 20_000
 ASIDE_DAYS = 7
+STEP_BACK_SECONDS = 7 * 86_400
 
 
 class Place:
@@ -30,7 +33,9 @@ class Place:
 
     Attributes:
         is_ascending: so far every row had a cursor at or after the one before it.
+        was_ascending: so was every listing before.
         late: rows that are news although their cursor is before the place's.
+        stepped_back: how often the newest row was not found again.
     """
 
     def __init__(self, state: dict[str, Any], table: PulledTable) -> None:
@@ -41,8 +46,10 @@ class Place:
         self._recent: list[pa.Table] = []
         self._greatest: Cursor = self._cursor
         self._last: Cursor = None
+        self._answered: Cursor = None
         self.is_ascending = True
-        self.late = 0
+        self.was_ascending = bool(state.get("was_ascending", False))
+        self.late = self.stepped_back = 0
 
     @property
     def is_new(self) -> bool:
@@ -74,6 +81,8 @@ class Place:
         fresh = self._news(rows, column)
         self._note_order(column)
         newest = pc.max(column).as_py()
+        if newest is not None and (self._answered is None or newest > self._answered):
+            self._answered = newest
         if newest is not None and (self._greatest is None or newest > self._greatest):
             self._greatest = newest
         self._recent.append(self._window(rows))
@@ -103,7 +112,21 @@ class Place:
         else:
             self._state["aside_since"] = _write(self._aside)
             self._state.setdefault("aside_at", datetime.now(UTC).isoformat())
-        self._state["is_whole"] = is_whole
+        self._state["was_ascending"] = self.is_ascending
+
+    def step_back(self) -> bool:
+        """At the end of a listing: whether the newest row known was not in it, so that it has to be asked from before.
+
+        A row that is not there was deleted, or the tool's clock went back, and what is new stands before it.
+        """
+        is_there = self._answered is not None and self._cursor is not None and self._answered >= self._cursor
+        if self._cursor is None or is_there:
+            return False
+        self.stepped_back += 1
+        self._cursor = _before(self._cursor, STEP_BACK_SECONDS) if self.stepped_back == 1 else None
+        self._greatest = self._last = self._answered = None
+        self._recent, self.late = [], 0
+        return True
 
     def forget(self) -> None:
         """Begin with the first row again."""
