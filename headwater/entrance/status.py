@@ -12,6 +12,7 @@ from headwater.entrance.processes import running
 from headwater.entrance.services import services
 from headwater.entrance.summary import show_summary
 from headwater.errors import UsageError
+from headwater.push.checking import refuse_faults
 from headwater.settings import Settings, load_settings
 from headwater.storage.home import read_home
 
@@ -27,7 +28,9 @@ def status(home: str | None, config: str | None) -> None:
     if held is None or not settings.warehouse_read.exists():
         raise UsageError(f"{settings.home} holds nothing yet.", hint="`make run` fills it.")
     click.echo(f"{settings.home} holds {held.holds}, as of {held.as_of}")
-    show_summary(settings, load_config(settings))
+    config_now = load_config(settings)
+    show_summary(settings, config_now)
+    refuse_faults(config_now)
 
 
 def _show_running(settings: Settings) -> None:

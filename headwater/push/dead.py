@@ -20,9 +20,9 @@ from headwater.errors import BusyError
 from headwater.policy.choice import Choice
 from headwater.push.batching import batches, settle
 from headwater.push.carrying import Batch, Carrier, open_carrier
+from headwater.push.checking import check
 from headwater.push.choosing import Chooser, Item, item_of_letter
 from headwater.push.progress import exclusive
-from headwater.push.stream import check
 from headwater.push.times import utc_now
 from headwater.settings import Settings
 from headwater.storage.deliveries import DeadLetter, Deliveries, delivery_path

@@ -9,6 +9,7 @@ import click
 
 from headwater.configuration import Config, load_config
 from headwater.errors import ConfigError
+from headwater.push.checking import faults, refuse_faults
 from headwater.settings import Settings, load_settings
 
 
@@ -23,8 +24,13 @@ def destination() -> None:
 def list_(home: str | None, config: str | None) -> None:
     """Each streaming destination: whether it is on, what it was given, what went wrong."""
     settings = load_settings(home, config)
-    loaded = load_config(settings)
-    rows = [_row(settings, loaded, name) for name, found in loaded.destinations.items() if found.stream is not None]
+    loaded = _load(settings)
+    wrong = faults(loaded)
+    rows = [
+        _row(settings, loaded, name, wrong.get(name))
+        for name, found in loaded.destinations.items()
+        if found.stream is not None
+    ]
     if not rows:
         click.echo("No destination has a `stream:` part, so events are streamed nowhere.")
         return
@@ -36,6 +42,7 @@ def list_(home: str | None, config: str | None) -> None:
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         click.echo("  ".join(cells).rstrip())
+    refuse_faults(loaded)
 
 
 @destination.command("on")
@@ -68,10 +75,22 @@ def _turn(name: str, enabled: bool, home: str | None, config: str | None) -> Non
     click.echo(f"{name} is {'on' if enabled else 'off'}; a running worker follows within a second.")
 
 
-def _row(settings: Settings, config: Config, name: str) -> tuple[str, ...]:
+def _load(settings: Settings) -> Config:
+    try:
+        return load_config(settings)
+    except ConfigError as error:
+        raise ConfigError(
+            error.message, hint=f"{error.hint} A running worker goes on with the config as it was before.".strip()
+        ) from error
+
+
+def _row(settings: Settings, config: Config, name: str, wrong: ConfigError | None) -> tuple[str, ...]:
     from headwater.storage.deliveries.progress import standing
 
     found = standing(settings, config, name)
     counts = (f"{count:,}" for count in (found.delivered, found.dead, found.filtered))
     problem = f"since {found.failing_since:%Y-%m-%d %H:%M}: {found.last_error}" if found.failing_since else ""
+    problem = "; ".join(filter(None, (problem, found.suspended)))
+    if wrong:
+        problem = "cannot be used as configured (see below)"
     return (name, found.type, "on" if found.is_enabled else "off", *counts, problem)

@@ -21,12 +21,12 @@ from datetime import datetime, timedelta
 import msgspec
 
 from headwater.configuration import Config
-from headwater.errors import ConfigError, UnavailableError
+from headwater.errors import ConfigError, HeadwaterError, UnavailableError
 from headwater.push.batching import GAVE_UP, batches, settle
 from headwater.push.carrying import TIMEOUT, Batch, open_carrier
+from headwater.push.checking import check
 from headwater.push.choosing import Chooser, Item
-from headwater.push.destinations import open_destination
-from headwater.push.destinations.base import Direct, EventDestination, Outcome
+from headwater.push.destinations.base import Outcome
 from headwater.push.filters import OFF, START, Counted, Selected
 from headwater.push.progress import Progress, exclusive, folder, load_progress, save_progress
 from headwater.push.times import utc_now
@@ -72,6 +72,10 @@ class _Stretch:
     batch_end: int = 0
 
 
+class _SwitchedOffError(HeadwaterError):
+    """It was switched off while it waited for the tool."""
+
+
 class Delivery:
     """The delivery loop of one destination. Close it.
 
@@ -102,7 +106,7 @@ class Delivery:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.settings, self.name, self.now, self._clock = settings, name, now, clock
+        self.settings, self.name, self.now, self._clock, self._sleep = settings, name, now, clock, sleep
         destination = check(config, name)
         self.destination = destination
         stream = destination.config.stream
@@ -116,7 +120,7 @@ class Delivery:
         self.duplicates = timedelta(days=config.platform.collector.duplicate_days)
         self.store = Deliveries(delivery_path(settings, name))
         self.chooser = Chooser(settings, config, name, destination)
-        self.carrier = open_carrier(name, destination, timeout=timeout, clock=clock, sleep=sleep)
+        self.carrier = open_carrier(name, destination, timeout=timeout, clock=clock, sleep=self._wait)
         self.reader = LogReader(settings.log_dir, destination_reader(name))
         # a home from before there were delivery stores has its place in the reader's file
         self.reader.position = self.store.position() or self.reader.committed
@@ -160,11 +164,19 @@ class Delivery:
             self._let_pass(self._stretch)
         stretch = self._stretch
         while self._fill(stretch):
-            self._deliver(stretch)
+            try:
+                self._deliver(stretch)
+            except _SwitchedOffError:
+                self._let_pass(stretch)
         self._store([], stretch.end, stretch.tail)
         self._stretch = None
         self._save_reader()
         return stretch.count
+
+    def is_turned(self) -> bool:
+        """Whether it was switched on or off since it last looked: then no wait is worth ending first."""
+        before = self._is_on
+        return self._switch() != before
 
     def close(self) -> None:
         """Close connections, processes and files."""
@@ -207,6 +219,9 @@ class Delivery:
         requests = self.carrier.requests
         try:
             self.carrier.carry(batch, lambda: self._passed(stretch, batch))
+        except _SwitchedOffError:
+            settle(stretch.batched, batch)
+            raise
         except (UnavailableError, ConfigError) as error:
             self.progress.failing_since = self.progress.failing_since or self.now()
             self.progress.last_error = str(error)
@@ -297,6 +312,15 @@ class Delivery:
             self._looked_at = self._clock()
         return self._is_on
 
+    def _wait(self, seconds: float) -> None:
+        """Wait for the tool, not longer than it is switched on."""
+        while seconds > 0:
+            part = min(seconds, _SWITCH_SECONDS)
+            self._sleep(part)
+            seconds -= part
+            if seconds > 0 and not self._switch():
+                raise _SwitchedOffError("switched off")
+
     def _save(self) -> None:
         self.progress.updated_at = self.now()
         save_progress(self.settings, self.name, self.progress)
@@ -311,21 +335,6 @@ class Delivery:
             self.reader.commit(place)
             self.reader.position = here
             self._saved_at = self._clock()
-
-
-def check(config: Config, name: str) -> EventDestination | Direct:
-    """The destination's class, opened.
-
-    Raises:
-        ConfigError: it has no `stream:`, its settings are wrong, or its type cannot take events.
-    """
-    destination = open_destination(config, name)
-    if destination.config.stream is not None and isinstance(destination, EventDestination | Direct):
-        return destination
-    lacks = (
-        "no `stream:` part" if destination.config.stream is None else f"type {destination.type}, which takes no events"
-    )
-    raise ConfigError(f"destinations/{name}.yaml has {lacks}, so events cannot be delivered to it.")
 
 
 def drain(settings: Settings, config: Config, name: str) -> StreamReport:

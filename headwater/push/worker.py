@@ -4,8 +4,9 @@ Belongs here: keeping the loops going, whatever happens to one of them, and foll
 belong here: what a loop does (`stream`, `sessions`).
 
 A destination that is down, slow or wrongly configured delays nobody else: each loop has its own thread, connection,
-rate and place in the log. A config that is edited is followed within two seconds; one that cannot be used is said, and
-the old one stays.
+rate and place in the log. A config that is edited is followed within two seconds, whatever the destinations that it
+ends are waiting for. One that cannot be read is said, and the old one stays; a single destination that cannot be used
+is said, and stays as it was, while the others follow.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ from typing import Any, Protocol
 from headwater.configuration import Config
 from headwater.configuration.watching import WATCH_SECONDS, Follower, transformations_digest
 from headwater.errors import HeadwaterError
+from headwater.push.checking import faults as faults_of
 from headwater.push.pace import AskedToWaitError
 from headwater.push.progress import exclusive
 from headwater.push.sessions import SessionUpdater
-from headwater.push.stream import Delivery, check
+from headwater.push.stream import Delivery
 from headwater.settings import Settings
 
 POLL_SECONDS = 0.1
 LONGEST_PAUSE = 60.0
+_LOOK_SECONDS = 0.5
+PATIENCE_AT_EDIT = 0.3
 PATIENCE_AT_END = 5.0
 """How long a stop waits for requests in flight; what is not answered by then is repeated by the next start."""
 log = logging.getLogger("headwater.stream")
@@ -40,6 +44,9 @@ class Loop(Protocol):
 
     def step(self) -> int:
         """Records passed; 0 when there is nothing new."""
+
+    def is_turned(self) -> bool:
+        """Whether somebody switched it since its last step: a wait then ends."""
 
     def close(self) -> None:
         """Give back what is held."""
@@ -61,6 +68,10 @@ class _Running:
         )  # fmt: skip
         self._thread.start()
 
+    def is_alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._thread.is_alive()
+
     def join(self, until: float) -> None:
         """Wait for its end, not longer than the clock's `until`."""
         self._thread.join(max(0.0, until - time.monotonic()))
@@ -76,20 +87,30 @@ def work(settings: Settings, config: Config, stop: threading.Event | None = None
     """
     stop = stop or threading.Event()
     running: dict[str, _Running] = {}
+    leaving: list[_Running] = []
 
     def use(changed: Config) -> None:
-        _follow(settings, changed, _wanted(settings, changed), running)
+        wanted, faults = _wanted(settings, changed), faults_of(changed)
+        for name, fault in faults.items():
+            then = "it goes on as it was" if name in running else "it waits"
+            log.warning("%s cannot be used as it is configured now; %s: %s", name, then, fault)
+            wanted.pop(name)
+            if name in running:
+                wanted[name] = running[name].decided
+        leaving[:] = [loop for loop in [*leaving, *_follow(settings, changed, wanted, running)] if loop.is_alive()]
         log.warning("the config was read again: %s", ", ".join(running) or "no streaming destination")
 
     follower = Follower(settings, use)
-    wanted = _wanted(settings, config)  # a wrong config stops the start
+    for fault in faults_of(config).values():  # a wrong config stops the start
+        raise fault
+    wanted = _wanted(settings, config)
     sessions = _Running(settings, SessionUpdater.name, lambda _: SessionUpdater(settings, config), None)
     try:
         _follow(settings, config, wanted, running)
         while not stop.wait(WATCH_SECONDS):
             follower.look()
     finally:
-        _end([sessions, *running.values()])
+        _end([sessions, *running.values(), *leaving], PATIENCE_AT_END)
 
 
 def keep(settings: Settings, name: str, make: Callable[[], Loop], stop: threading.Event) -> None:
@@ -119,7 +140,7 @@ def keep(settings: Settings, name: str, make: Callable[[], Loop], stop: threadin
 def _turn(name: str, loop: Loop, stop: threading.Event) -> None:
     """Step after step."""
     pause = 0.0
-    while not stop.wait(pause):
+    while not _rest(pause, loop, stop):
         try:
             pause = 0.0 if loop.step() else POLL_SECONDS
         except StoppedError:
@@ -133,18 +154,22 @@ def _turn(name: str, loop: Loop, stop: threading.Event) -> None:
                 pause = error.seconds
 
 
-def _wanted(settings: Settings, config: Config) -> dict[str, Any]:
-    """What each streaming destination's loop depends on, by name.
+def _rest(seconds: float, loop: Loop, stop: threading.Event) -> bool:
+    """Wait, not longer than it takes somebody to switch the loop; whether it is to stop."""
+    until = time.monotonic() + seconds
+    while not stop.wait(min(max(0.0, until - time.monotonic()), _LOOK_SECONDS)):
+        if time.monotonic() >= until or loop.is_turned():
+            return False
+    return True
 
-    Raises:
-        ConfigError: one of them cannot take events.
-    """
-    wanted = {}
+
+def _wanted(settings: Settings, config: Config) -> dict[str, Any]:
+    """What each streaming destination's loop depends on, by name."""
+    wanted: dict[str, Any] = {}
     files = transformations_digest(settings)
     for name, destination in config.destinations.items():
         if destination.stream is None:
             continue
-        check(config, name)
         names = set(destination.transformations)
         chains = {source: getattr(found, "transformations", []) for source, found in config.sources.items()}
         names.update(one for chain in chains.values() for one in chain)
@@ -161,19 +186,21 @@ def _wanted(settings: Settings, config: Config) -> dict[str, Any]:
     return wanted
 
 
-def _follow(settings: Settings, config: Config, wanted: dict[str, Any], running: dict[str, _Running]) -> None:
-    """End the loops whose config changed or is gone, and start those that are missing."""
-    ended = [name for name, loop in running.items() if wanted.get(name) != loop.decided]
-    _end([running.pop(name) for name in ended])
+def _follow(settings: Settings, config: Config, wanted: dict[str, Any], running: dict[str, _Running]) -> list[_Running]:
+    """End the loops whose config changed or is gone, and start those that are missing. Answers those told to end: one
+    that hangs in a request ends after it, and whatever takes its place waits for its lock."""
+    ended = [running.pop(name) for name, loop in list(running.items()) if wanted.get(name) != loop.decided]
+    _end(ended, PATIENCE_AT_EDIT)
     for name, decided in wanted.items():
         if name not in running:
             running[name] = _Running(settings, name, _delivery(settings, config, name), decided)
+    return ended
 
 
-def _end(loops: list[_Running]) -> None:
+def _end(loops: list[_Running], patience: float) -> None:
     for loop in loops:
         loop.stop.set()
-    until = time.monotonic() + PATIENCE_AT_END
+    until = time.monotonic() + patience
     for loop in loops:
         loop.join(until)
 

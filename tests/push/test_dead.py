@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from headwater.cli import cli
 from headwater.configuration import Config, Destination, Stream, Transformation
-from headwater.errors import BusyError, UnavailableError
+from headwater.errors import BusyError, ConfigError, UnavailableError
 from headwater.policy.choice import Choice
 from headwater.push.dead import replay
 from headwater.push.progress import exclusive
@@ -138,6 +138,31 @@ def test_the_commands_switch_list_and_replay(settings: Settings, config: Config,
     assert "1 delivered" in call("replay", "--destination", "events", "--reason", "no")
     result = CliRunner().invoke(cli, ["destination", "off", "nobody", *where])
     assert "is no streaming destination; those are: events" in str(result.exception)
+
+
+def test_a_list_holds_each_destination_to_its_class_and_ends_with_what_is_wrong(
+    settings: Settings, config: Config, tool: ToolServer
+) -> None:
+    folder = settings.config_dir / "destinations"
+    folder.mkdir(parents=True)
+    (settings.config_dir / "platform.yaml").write_text("{company: T, currency: EUR, stacks: [starter]}")
+    (settings.config_dir / "sources.yaml").write_text("{sources: {server: {kind: events, write_keys: [k]}}}")
+    (settings.config_dir / "identity.yaml").write_text("{id_types: {}, edges: []}")
+    good = {"type": "webhook", "base_url": f"{tool.url}/webhook", "stream": {}}
+    for name, given in (("good", good), ("typo", good | {"type": "webhok"}), ("odd", good | {"settings": {"x": 1}})):
+        (folder / f"{name}.yaml").write_text(json.dumps(given))
+    where = ["--home", str(settings.home), "--config", str(settings.config_dir)]
+    result = CliRunner().invoke(cli, ["destination", "list", *where])
+    told = {line.split()[0]: line for line in result.output.splitlines()}
+    assert "cannot be used as configured" not in told["good"]
+    for name, why in (("typo", "type «webhok» is unknown"), ("odd", "unknown field `x`")):
+        assert "cannot be used as configured" in told[name]
+        assert why in str(result.exception)
+    assert isinstance(result.exception, ConfigError)
+    (folder / "good.yaml").write_text("strem: {}")
+    result = CliRunner().invoke(cli, ["destination", "list", *where])
+    assert "good.yaml" in str(result.exception)
+    assert "A running worker goes on with the config as it was before" in str(result.exception)
 
 
 def test_a_destination_without_dead_letters_has_nothing_to_replay(settings: Settings, config: Config) -> None:

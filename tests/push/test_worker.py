@@ -17,9 +17,11 @@ import pytest
 
 from headwater.configuration import Config, Destination, Stream, load_config
 from headwater.errors import ConfigError
+from headwater.push import worker
 from headwater.push.progress import load_progress
 from headwater.push.worker import work
 from headwater.settings import Settings
+from headwater.storage.deliveries.switch import set_enabled
 from headwater.storage.online import open_online_store
 from tests.push.log_events import track, write_events
 from tests.tool_server import TOKEN, Failure, ToolServer
@@ -190,6 +192,77 @@ def test_edits_of_the_config_are_followed_while_it_runs_and_a_broken_one_is_not(
         wait_until(lambda: arrives(tool))
     assert len({event["messageId"] for event in tool.accepted}) == len(tool.accepted)
     assert len({event["messageId"] for event in other.accepted}) == len(other.accepted)
+
+
+@pytest.mark.slow
+def test_a_destination_that_cannot_be_used_stays_as_it_was_and_the_others_follow(
+    settings: Settings, tool: ToolServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_config(settings, one=webhook(tool))
+    with ToolServer() as other, working(settings, load_config(settings)):
+        write_events(settings.log_dir, track(1))
+        wait_until(lambda: len(tool.accepted) == 1)
+        write_config(settings, one=webhook(tool, settings={"no_such": 1}), two=webhook(other), three={"type": "webhok",
+                     "stream": {}})  # fmt: skip
+        wait_until(lambda: len(other.accepted) == 1)
+        write_events(settings.log_dir, track(2))
+        wait_until(lambda: len(tool.accepted) == len(other.accepted) == 2)
+        assert "one cannot be used as it is configured now; it goes on as it was" in caplog.text
+        assert "three cannot be used as it is configured now; it waits" in caplog.text
+        write_config(settings, one=webhook(other), two=webhook(other, is_enabled=False), three=webhook(tool))
+        wait_until(lambda: len(tool.accepted) == 4)
+    assert [event["messageId"] for event in tool.accepted] == ["m1", "m2", "m1", "m2"]
+
+
+@pytest.mark.slow
+def test_a_removed_destination_that_hangs_does_not_hold_up_an_edit(
+    settings: Settings, tool: ToolServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PATIENCE_AT_END", 3600)
+    began, free = threading.Event(), threading.Event()
+    with ToolServer() as hanging:
+
+        def hang(*_: object) -> tuple[int, dict[str, str], bytes]:
+            began.set()
+            free.wait(300)
+            return 200, {}, b"{}"
+
+        hanging.answer = hang  # type: ignore[method-assign]
+        write_config(settings, one=webhook(hanging))
+        with working(settings, load_config(settings)):
+            write_events(settings.log_dir, track(1))
+            assert began.wait(120)
+            (settings.config_dir / "destinations" / "one.yaml").unlink()
+            write_config(settings, two=webhook(tool))
+            wait_until(lambda: len(tool.accepted) == 1)
+            free.set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", ["250", "3600"], ids=["within a delivery", "between deliveries"])
+def test_switching_off_or_an_edit_ends_the_wait_that_a_tool_asked_for(
+    settings: Settings, tool: ToolServer, seconds: str
+) -> None:
+    write_config(settings, one=webhook(tool))
+    tool.failures.append(Failure(429, {"Retry-After": seconds}))
+    write_events(settings.log_dir, track(1))
+    with working(settings, load_config(settings)):
+        wait_until(lambda: tool.statuses == [429])
+        set_enabled(settings, "one", False)
+        wait_until(lambda: load_progress(settings, "one").filtered == 1)
+        set_enabled(settings, "one", True)
+        tool.failures.append(Failure(429, {"Retry-After": seconds}))
+        wait_until(lambda: is_delivering(settings, tool))
+        write_config(settings, one=webhook(tool, rate_per_second=999))
+        wait_until(lambda: bool(tool.accepted))
+
+
+def is_delivering(settings: Settings, tool: ToolServer) -> bool:
+    """Whether a new event reached the tool, which asked for patience again."""
+    if len(tool.statuses) == 1:
+        write_events(settings.log_dir, track(2 + load_progress(settings, "one").filtered))
+        time.sleep(0.3)
+    return len(tool.statuses) == 2
 
 
 @pytest.mark.slow
