@@ -26,3 +26,8 @@
 {% macro url_parameter(url, name) -%}
     nullif(url_decode(replace(regexp_extract({{ url }}, '(?i)[?&]' || {{ name }} || '=([^&#]*)', 1), '+', ' ')), '')
 {%- endmacro %}
+
+{# The names of the parameters of an address that have a value, in lower case, as a list. #}
+{% macro url_parameter_names(url) -%}
+    regexp_extract_all(lower({{ url }}), '[?&]([^=&#?]+)=[^&#]', 1)
+{%- endmacro %}

@@ -35,19 +35,29 @@ arrivals as (
     where events.type in ('page', 'screen') or events.is_first
 ),
 
+-- An address is taken apart once: a search for each of the ids in each address would cost minutes.
+parameters as (
+    select
+        source,
+        message_id,
+        page_url,
+        {{ exploded(url_parameter_names('page_url')) }}
+    from arrivals
+    where page_url like '%?%'
+),
+
 clicks as (
     select
-        arrivals.source,
-        arrivals.message_id,
+        parameters.source,
+        parameters.message_id,
         click_ids.parameter as click_id_name,
-        {{ url_parameter('arrivals.page_url', 'click_ids.parameter') }} as click_id
-    from arrivals
+        {{ url_parameter('parameters.page_url', 'click_ids.parameter') }} as click_id
+    from parameters
     inner join click_ids
-        on {{ fits('lower(arrivals.page_url)', "'[?&]' || click_ids.parameter || '=.'") }}
-    where arrivals.page_url like '%?%'
+        on parameters.item = click_ids.parameter
     qualify
         row_number() over (
-            partition by arrivals.source, arrivals.message_id order by click_ids.parameter
+            partition by parameters.source, parameters.message_id order by click_ids.parameter
         ) = 1
 ),
 
