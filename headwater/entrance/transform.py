@@ -39,7 +39,8 @@ def test(context: click.Context, names: tuple[str, ...], config: str | None) -> 
     folder, wanted = settings.config_dir / "transformations", load_config(settings).transformations
     files = case_files(folder, list(names))
     if not files:
-        click.echo(f"{folder / 'tests'} holds no cases yet; `headwater transform record NAME` drafts some.")
+        of = f" (there are: {', '.join(sorted(wanted))})" if wanted else ""
+        click.echo(f"{folder / 'tests'} holds no cases yet{of}; `headwater transform record NAME` drafts some.")
     failed = total = 0
     for path in files:
         for case in run_cases(folder, path, wanted, is_loud=True):
@@ -51,6 +52,10 @@ def test(context: click.Context, names: tuple[str, ...], config: str | None) -> 
                 click.echo("\n".join(f"    {line}" for line in case.difference.splitlines()))
     if files:
         click.echo(f"{total} cases, {failed} differ" if failed else f"{total} cases, all as expected")
+    tried = {name for path in files for name in path.stem.split("+")}
+    left = sorted(set(wanted) - tried) if not names else []
+    if left and files:
+        click.echo(f"without cases: {', '.join(left)}; `headwater transform record NAME` drafts some.")
     context.exit(1 if failed else 0)
 
 

@@ -24,7 +24,7 @@ from headwater.configuration import Config
 from headwater.policy.selection import kept_away
 from headwater.serve.current import CurrentConfig
 from headwater.serve.errors import ApiError
-from headwater.serve.replaying import Replaying
+from headwater.serve.replaying import LARGEST_CHOICE, Replaying, body_of, parsed
 from headwater.settings import Settings
 from headwater.storage.deliveries.progress import standing
 from headwater.storage.deliveries.switch import set_enabled
@@ -83,8 +83,16 @@ def install(app: FastAPI, settings: Settings, current: CurrentConfig) -> None:
         names = [name for name, found in config.destinations.items() if found.stream]
         return _json(await asyncio.to_thread(lambda: [told(config, name) for name in names]))
 
-    @app.put("/v1/destinations/{name}", summary="Switch one on or off", dependencies=allowed("destinations"))
-    async def switch(name: str, wanted: Switch) -> Response:
+    @app.put(
+        "/v1/destinations/{name}",
+        summary="Switch one on or off",
+        dependencies=allowed("destinations"),
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"application/json": {"schema": Switch.model_json_schema()}}}
+        },
+    )
+    async def switch(name: str, request: Request) -> Response:
+        wanted = parsed(Switch, await body_of(request, LARGEST_CHOICE))
         config = current.config
         found = config.destinations.get(name)
         if found is None or found.stream is None:

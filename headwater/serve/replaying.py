@@ -11,7 +11,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, ValidationError
@@ -25,6 +25,7 @@ MOST_IDS = 500
 ROWS = "application/x-ndjson"
 LARGEST_CHOICE = 1024 * 1024
 LARGEST_ROWS = 32 * 1024 * 1024
+Model = TypeVar("Model", bound=BaseModel)
 _COMMAND = str(Path(sys.executable).with_name("headwater"))
 # by what the command's exit code says
 _ANSWERS = {
@@ -96,8 +97,8 @@ class Replaying:
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == ROWS:
-            return await self._forward(request, await _body(request, LARGEST_ROWS))
-        choice = _choice(await _body(request, LARGEST_CHOICE))
+            return await self._forward(request, await body_of(request, LARGEST_ROWS))
+        choice = _choice(await body_of(request, LARGEST_CHOICE))
         if self._turn.locked():
             raise ApiError(409, "busy", "A replay is going on. Wait until that is done.", {"Retry-After": "2"})
         return await asyncio.shield(self._run(choice))
@@ -133,24 +134,38 @@ class Replaying:
         return Response(answer.content, answer.status_code, media_type="application/json")
 
 
-async def _body(request: Request, most: int) -> bytes:
+async def body_of(request: Request, most: int) -> bytes:
+    """What was sent, of whatever content type.
+
+    Raises:
+        ApiError: 413, it is longer than `most` bytes.
+    """
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > most:
-            raise ApiError(413, "too_large", f"A replay's request may hold {most:,} bytes.")
+            raise ApiError(413, "too_large", f"This request may hold {most:,} bytes.")
     return body
 
 
-def _choice(body: bytes) -> ReplayChoice:
+def parsed(model: type[Model], body: bytes, otherwise: str = "") -> Model:
+    """A body of JSON, whatever content type it came with (curl's own is a form's).
+
+    Raises:
+        ApiError: 400, it is no JSON (then `otherwise` says more) or not of that shape.
+    """
     try:
-        choice = ReplayChoice.model_validate(json.loads(body))
+        return model.model_validate(json.loads(body))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise ApiError(400, "bad_request", f"{where or 'body'}: {first['msg']}.") from error
     except (ValueError, RecursionError) as error:
-        raise ApiError(400, "bad_request", f"The body is not JSON; rows are sent as {ROWS}.") from error
+        raise ApiError(400, "bad_request", f"The body is not JSON{otherwise}.") from error
+
+
+def _choice(body: bytes) -> ReplayChoice:
+    choice = parsed(ReplayChoice, body, f"; rows are sent as {ROWS}")
     if choice.quarantine == bool(choice.destination):
         raise ApiError(400, "bad_request", "Say what to replay: quarantine (true) or a destination (its name).")
     if choice.dry_run and not choice.quarantine:

@@ -70,6 +70,17 @@ def test_a_case_may_expect_a_failure(settings, case, exit_code, words):
     assert (result.exit_code, words in result.output) == (exit_code, True)
 
 
+def test_what_has_no_cases_is_named(settings):
+    folder = settings.config_dir / "transformations"
+    assert "no cases yet (there are: small)" in called(settings, "test").output
+    (folder / "mine.py").write_text("def transform(event):\n    return event\n")
+    cases(settings, f"- event: {EVENT}\n  expected: {EVENT.replace('Order', 'order')}\n")
+    result = called(settings, "test")
+    assert "\nwithout cases: mine; `headwater transform record NAME` drafts some.\n" in result.output
+    assert result.exit_code == 0
+    assert "without cases" not in called(settings, "test", "small").output
+
+
 def test_times_need_no_quotation_marks(settings):
     event = EVENT.replace("}", ", timestamp: 2026-05-03T07:35:29Z}")
     cases(settings, f"- event: {event}\n  expected: {event.replace('Order', 'order')}\n")

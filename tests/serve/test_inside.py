@@ -116,6 +116,23 @@ def test_a_destination_is_switched_off_and_on(api: Api, settings: Settings) -> N
     assert api.client.put("/v1/destinations/nothing", json={"is_enabled": True}).status_code == 404
 
 
+def test_a_switch_is_json_whatever_content_type_it_came_with(api: Api, settings: Settings) -> None:
+    for kind in ("application/x-www-form-urlencoded", "text/plain", "application/json", ""):
+        for wanted in (b"false", b"true"):
+            headers = {"Content-Type": kind} if kind else {}
+            body = b'{"is_enabled": ' + wanted + b"}"
+            answer = api.client.put("/v1/destinations/hook", content=body, headers=headers)
+            assert (answer.status_code, answer.json()["is_enabled"]) == (200, wanted == b"true")
+    for body, says in (
+        (b"is_enabled=true", "not JSON"),
+        (b"{}", "is_enabled"),
+        (b'{"is_enabled": "maybe"}', "is_enabled"),
+    ):
+        answer = api.client.put("/v1/destinations/hook", content=body)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+        assert says in answer.json()["message"]
+
+
 def test_live_events_are_streamed_as_they_come(api: Api, settings: Settings) -> None:
     with api.client.stream("GET", "/v1/live", params={"event": "Product Viewed"}, timeout=30) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
