@@ -7,6 +7,15 @@
 {% endmacro %}
 
 {#
+    Whether a table that an older release built has all these columns. Where it has not, a growing model reads
+    everything again, once.
+#}
+{% macro has_columns(relation, names) %}
+    {%- set found = adapter.get_columns_in_relation(relation) | map(attribute="name") | list -%}
+    {{- return(names | reject("in", found) | list | length == 0) -}}
+{% endmacro %}
+
+{#
     After an incremental build: takes out the rows that came without a person, which is how a model says that they are
     there no longer. A table that is built whole has none.
 #}

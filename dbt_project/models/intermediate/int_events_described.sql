@@ -1,6 +1,14 @@
 -- What an event says of itself, taken out of its JSON once: an event never changes, so only those
 -- that are not here yet are read, whenever they come in.
-{{ config(materialized=growing(), incremental_strategy='append', on_schema_change='fail') }}
+{{ config(
+    materialized=growing(), unique_key=['source', 'message_id'],
+    incremental_strategy='delete+insert', on_schema_change='sync_all_columns'
+) }}
+
+{%- set columns = [
+    'source', 'message_id', 'kind', 'title', 'page_path', 'page_url', 'referrer', 'utm_source',
+    'utm_medium', 'utm_campaign', 'utm_content', 'object_id',
+] %}
 
 {%- set places = [
     'name', 'context.page.path', 'context.page.title', 'context.page.url', 'context.page.referrer',
@@ -18,7 +26,7 @@ with events as (
     where type in ('page', 'screen', 'track')
 ),
 
-{% if is_incremental() %}
+{% if is_incremental() and has_columns(this, columns) %}
     described as (
         select
             source,

@@ -3,7 +3,7 @@
 -- comes as a row without a person, which replaces the old one and is then deleted.
 {{ config(
     materialized=growing(), unique_key='touchpoint_id', incremental_strategy='delete+insert',
-    on_schema_change='fail', post_hook="{{ without_the_gone(this) }}"
+    on_schema_change='sync_all_columns', post_hook="{{ without_the_gone(this) }}"
 ) }}
 
 {%- set told = [
@@ -27,12 +27,14 @@ with touchpoints as (
         from touchpoints
         full outer join before
             on touchpoints.touchpoint_id = before.touchpoint_id
-        where
-            touchpoints.touchpoint_id is null
-            or before.touchpoint_id is null
-            {% for column in told %}
-                or touchpoints.{{ column }} is distinct from before.{{ column }}
-            {% endfor %}
+        {% if has_columns(this, told) %}
+            where
+                touchpoints.touchpoint_id is null
+                or before.touchpoint_id is null
+                {% for column in told %}
+                    or touchpoints.{{ column }} is distinct from before.{{ column }}
+                {% endfor %}
+        {% endif %}
     ),
 {% else %}
     changed as (
