@@ -19,8 +19,11 @@ from sandbox.standins import STANDINS
 from tests.push.destinations import spec_events
 
 EXAMPLES = CHECKOUT / "config" / "examples" / "destinations"
-STREAMED: list[type[Streamed]] = [cls for cls in CLASSES.values() if issubclass(cls, Streamed)]
-HTTP: list[type[EventDestination]] = [cls for cls in CLASSES.values() if issubclass(cls, EventDestination)]
+# one without its example fails in one test, which says so
+STREAMED: list[type[Streamed]] = [
+    cls for cls in CLASSES.values() if issubclass(cls, Streamed) and (EXAMPLES / f"{cls.type}.yaml").exists()
+]
+HTTP: list[type[EventDestination]] = [cls for cls in STREAMED if issubclass(cls, EventDestination)]
 STANDIN_OF = {cls.name: cls for cls in STANDINS}
 STOOD_IN = [cls for cls in HTTP if cls.type in STANDIN_OF]
 

@@ -1,7 +1,7 @@
 """What every destination class that rows are synced to promises, held against each registered one.
 
-A new class is covered as soon as it is registered: it needs a route below `/<type>` in `tests/tool_server.py`, with the
-tool's real limits. Classes that take events: `test_streaming`, `test_standins`.
+A new class is covered as soon as its file is there: it needs a route below `/<type>` in `tests/tool_server.py`, with
+the tool's real limits. Classes that take events: `test_streaming`, `test_standins`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What every class that takes events promises, held against each registered one, as its shipped example has it.
 
-A new class is covered as soon as it is registered: it needs `config/examples/destinations/<type>.yaml`, and, to be held
-against the tool's behaviour too, a stand-in of the same name in `sandbox/standins/`.
+A new class is covered as soon as its file is there: it needs `config/examples/destinations/<type>.yaml`, and, to be
+held against the tool's behaviour too, a stand-in of the same name in `sandbox/standins/`.
 """
 
 from __future__ import annotations
@@ -43,6 +43,13 @@ def supported(destination: Streamed) -> list[dict[str, Any]]:
 def test_classes_are_listed_in_the_order_of_their_names() -> None:
     assert list(CLASSES) == sorted(CLASSES)
     assert all(cls.type == name for name, cls in CLASSES.items())
+
+
+@pytest.mark.parametrize(
+    "cls", [cls for cls in CLASSES.values() if issubclass(cls, Streamed)], ids=lambda cls: cls.type
+)
+def test_it_has_an_example(cls: type[Streamed]) -> None:
+    assert example(cls).exists(), f"write config/examples/destinations/{cls.type}.yaml: the contract is held with it"
 
 
 @by_type

@@ -1,56 +1,53 @@
-"""The tools that can be pushed to, by `type`. A new one is a file here and its place in `CLASSES`, by name."""
+"""The tools that can be pushed to, by `type`. A new one is a file here: its name is the type of the class in it.
+
+Each file is imported when its type is first asked for, so that a service pays only for the tools that it talks to.
+"""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+
 from headwater.configuration import Config
 from headwater.errors import ConfigError
-from headwater.push.destinations.amplitude import Amplitude
 from headwater.push.destinations.base import Destination
-from headwater.push.destinations.braze import Braze
-from headwater.push.destinations.crm import Crm
-from headwater.push.destinations.customerio import CustomerIo
-from headwater.push.destinations.email import Email
-from headwater.push.destinations.ga4 import Ga4
-from headwater.push.destinations.google_ads import GoogleAds
-from headwater.push.destinations.http_template import HttpTemplate
-from headwater.push.destinations.hubspot import HubSpot
-from headwater.push.destinations.intercom import Intercom
-from headwater.push.destinations.kafka import Kafka
-from headwater.push.destinations.klaviyo import Klaviyo
-from headwater.push.destinations.meta_conversions import MetaConversions
-from headwater.push.destinations.mixpanel import Mixpanel
-from headwater.push.destinations.postgres import Postgres
-from headwater.push.destinations.redis import Redis
-from headwater.push.destinations.s3 import S3
-from headwater.push.destinations.salesforce import Salesforce
-from headwater.push.destinations.slack import Slack
-from headwater.push.destinations.webhook import Webhook
 
-CLASSES: dict[str, type[Destination]] = {
-    cls.type: cls
-    for cls in (
-        Amplitude,
-        Braze,
-        Crm,
-        CustomerIo,
-        Email,
-        Ga4,
-        GoogleAds,
-        HttpTemplate,
-        HubSpot,
-        Intercom,
-        Kafka,
-        Klaviyo,
-        MetaConversions,
-        Mixpanel,
-        Postgres,
-        Redis,
-        S3,
-        Salesforce,
-        Slack,
-        Webhook,
-    )
-}
+_SHARED = frozenset({"base", "packing"})
+"""Files here that are no tool."""
+
+
+class _Classes(Mapping[str, type[Destination]]):
+    """Type → class, read from this folder; alphabetical."""
+
+    def __getitem__(self, type_: str) -> type[Destination]:
+        if type_ not in self:
+            raise KeyError(type_)
+        module = importlib.import_module(f"{__name__}.{type_}")
+        found = [
+            one
+            for one in vars(module).values()
+            if isinstance(one, type) and issubclass(one, Destination) and one.__dict__.get("type") == type_
+        ]
+        if len(found) != 1:
+            raise ConfigError(
+                f"headwater/push/destinations/{type_}.py has {len(found)} classes of a destination with "
+                f'`type = "{type_}"`; it must have one.'
+            )
+        return found[0]
+
+    def __iter__(self) -> Iterator[str]:
+        names = (found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_"))
+        return iter(sorted(set(names) - _SHARED))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, type_: object) -> bool:
+        return type_ in set(iter(self))
+
+
+CLASSES: Mapping[str, type[Destination]] = _Classes()
 
 
 def open_destination(config: Config, name: str) -> Destination:
@@ -64,7 +61,5 @@ def open_destination(config: Config, name: str) -> Destination:
         known = ", ".join(sorted(config.destinations)) or "none"
         raise ConfigError(f"Destination «{name}» is not defined; defined are: {known}.")
     if found.type not in CLASSES:
-        raise ConfigError(
-            f"destinations/{name}.yaml: type «{found.type}» is unknown; known are: {', '.join(sorted(CLASSES))}."
-        )
+        raise ConfigError(f"destinations/{name}.yaml: type «{found.type}» is unknown; known are: {', '.join(CLASSES)}.")
     return CLASSES[found.type](found)

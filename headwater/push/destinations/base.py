@@ -133,11 +133,10 @@ class Destination(ABC):
     `integrations`, `default_url` the address where `base_url` names none (one, or by `settings.region`), `Settings` the
     shape of `settings:` in YAML, `objects` what syncs may write, `streaming` how events go out (`None`: they do not),
     `rate_per_second` the requests a second that the tool allows, `token_in` where its API wants the token (it stands
-    nowhere else), `says_nothing` that the tool accepts with an empty 2xx, so that a 2xx of anybody counts,
-    `knows_repeats` that it counts an event that comes again once, `counted_types` the types of events of which its own
-    report has as many, under one name, as it was given (a profile may be updated by several requests, or by none),
-    `answer_bytes` how much of an answer is read at most, `takes_pages` that an answer in HTML may be the tool's own
-    (else it is a proxy's or a log-in page, whatever its status, and nothing counts as accepted).
+    nowhere else), `knows_repeats` that it counts an event that comes again once, `counted_types` the types of events of
+    which its own report has as many, under one name, as it was given (a profile may be updated by several requests, or
+    by none), `answer_bytes` how much of an answer is read at most, `takes_pages` that an answer in HTML may be the tool's
+    own (else it is a proxy's or a log-in page, whatever its status, and nothing counts as accepted).
 
     Args:
         config: `destinations/<name>.yaml`.
@@ -154,7 +153,6 @@ class Destination(ABC):
     streaming: ClassVar[Streaming | None] = None
     rate_per_second: ClassVar[float] = 10.0
     token_in: ClassVar[str] = "header"  # noqa: S105 - body, query, url; several with blanks between
-    says_nothing: ClassVar[bool] = False
     knows_repeats: ClassVar[bool] = True
     answer_bytes: ClassVar[int] = ANSWER_BYTES
     takes_pages: bool = False

@@ -99,7 +99,6 @@ class HttpTemplate(EventDestination):
     Settings: ClassVar[Any] = Settings
     streaming = Streaming(batch_size=1)
     rate_per_second = 10.0
-    says_nothing: ClassVar[bool] = True
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__(config)

@@ -43,7 +43,6 @@ class Webhook(BatchDestination):
     Settings: ClassVar[Any] = Settings
     streaming = Streaming(batch_size=100)
     rate_per_second = 20.0
-    says_nothing: ClassVar[bool] = True
     counted_types = tuple(sorted(TYPES))
 
     def __init__(self, config: DestinationConfig) -> None:
