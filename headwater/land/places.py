@@ -119,7 +119,8 @@ class Place:
 
         A row that is not there was deleted, or the tool's clock went back, and what is new stands before it.
         """
-        is_there = self._answered is not None and self._cursor is not None and self._answered >= self._cursor
+        answered: Any = self._answered
+        is_there = answered is not None and self._cursor is not None and answered >= self._cursor
         if self._cursor is None or is_there:
             return False
         self.stepped_back += 1

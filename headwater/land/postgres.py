@@ -20,7 +20,7 @@ from headwater.errors import ConfigError, DataError, UnavailableError
 from headwater.land.casting import from_text
 from headwater.land.contracts import Learned, fits
 from headwater.land.places import Cursor
-from headwater.land.rows import ARROW, DELETED, Typed
+from headwater.land.rows import ARROW, Typed, flagged
 
 if TYPE_CHECKING:
     import psycopg
@@ -110,16 +110,7 @@ class Postgres:
                 typed, rejected, aside = from_text(rows, columns, self._table)
             else:
                 typed, rejected, aside = rows, [], []
-            if self._table.deletes == "flag":
-                typed = self._with_flag(typed)
-            yield Typed(typed, rejected, aside)
-
-    def _with_flag(self, rows: pa.Table) -> pa.Table:
-        if self._table.deleted_flag not in rows.column_names:
-            return rows.append_column(DELETED, pa.array([False] * rows.num_rows, pa.bool_()))
-        column = rows[self._table.deleted_flag]
-        flag = column if pa.types.is_boolean(column.type) else column.is_valid()
-        return rows.append_column(DELETED, flag.fill_null(False))
+            yield Typed(flagged(typed, self._table), rejected, aside)
 
     def _value(self, name: str, kind: ColumnType) -> str:
         column = _quoted(name)

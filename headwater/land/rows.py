@@ -221,6 +221,17 @@ def reject(record: Any, message: str) -> Rejected:
     return Rejected("missing column" if missing else "wrong type", message, payload)
 
 
+def flagged(rows: pa.Table, table: PulledTable) -> pa.Table:
+    """Typed rows with `_is_deleted`, where the tool flags what it deleted."""
+    if table.deletes != "flag":
+        return rows
+    if table.deleted_flag not in rows.column_names:
+        return rows.append_column(DELETED, pa.array([False] * rows.num_rows, pa.bool_()))
+    column = rows[table.deleted_flag]
+    flag = column if pa.types.is_boolean(column.type) else column.is_valid()
+    return rows.append_column(DELETED, flag.fill_null(False))
+
+
 def as_text(value: Any) -> str | None:
     """Any value as the text of a column that was widened."""
     if value is None or isinstance(value, str):

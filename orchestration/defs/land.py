@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import dagster as dg
 
-from headwater.configuration import ConversationSource, CsvSource, RestSource, SqlSource
+from headwater.configuration import ConversationSource, CsvSource, FilesSource, RestSource, SqlSource
 from headwater.land.events import land_events
 from headwater.land.extracts import try_pull
+from headwater.land.file_tables import try_land_file_tables
 from headwater.land.files import land_files
 from headwater.land.listings import TablePulled
 from headwater.land.tables import TableLanded, land_tables
@@ -47,9 +48,10 @@ def lake_events(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
     )
 
 
-def _tool_assets(name: str, source: RestSource | SqlSource) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+def _tool_assets(name: str, source: RestSource | SqlSource | FilesSource) -> list[dg.AssetSpec | dg.AssetsDefinition]:
     owner = source.owner or SOURCE_OWNER
-    kind = "api" if isinstance(source, RestSource) else "sql"
+    kind = {RestSource: "api", SqlSource: "sql", FilesSource: "file"}[type(source)]
+    take = try_land_file_tables if isinstance(source, FilesSource) else try_pull
     tool = dg.AssetSpec(
         ["tool", name], group_name="collect", kinds={kind}, owners=[owner], description=source.description
     )
@@ -81,7 +83,7 @@ def _tool_assets(name: str, source: RestSource | SqlSource) -> list[dg.AssetSpec
     )
     def pulled(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.MaterializeResult]:
         chosen = sorted(key.path[-1].removeprefix(f"{name}__") for key in context.selected_asset_keys)
-        report = try_pull(platform.settings, platform.config, name, chosen)
+        report = take(platform.settings, platform.config, name, chosen)
         for table in chosen:
             found = report.tables[table]
             check = _as_declared(name, table, found)
@@ -184,7 +186,7 @@ def land() -> dg.Definitions:
     """What the config's sources need: one multi-asset a source, one asset a table."""
     assets: list[dg.AssetSpec | dg.AssetsDefinition] = [LOG, lake_events]
     for name, source in config().sources.items():
-        if isinstance(source, RestSource | SqlSource):
+        if isinstance(source, RestSource | SqlSource | FilesSource):
             assets += _tool_assets(name, source)
         if isinstance(source, CsvSource):
             assets += _csv_assets(name, source)

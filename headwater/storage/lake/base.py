@@ -6,7 +6,7 @@ Belongs here: the protocol and pure functions over keys. Does not belong here: a
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Object:
-    """One object of the lake. `size` is in bytes."""
+    """One object of the lake. `size` is in bytes; another `tag` tells that an object of the same key is another one."""
 
     key: str
     size: int
+    tag: str = field(default="", compare=False)
 
 
 class Lake(Protocol):

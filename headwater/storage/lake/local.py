@@ -50,7 +50,8 @@ class LocalLake:
                     path = Path(folder, name)
                     key = path.relative_to(self.root).as_posix()
                     if key.startswith(prefix) and not name.endswith(_PART):
-                        found.append(Object(key, path.stat().st_size))
+                        stat = path.stat()
+                        found.append(Object(key, stat.st_size, str(stat.st_mtime_ns)))
         except OSError as error:
             raise UnavailableError(f"The lake {self.root} cannot be listed: {error.strerror}.") from error
         return sorted(found, key=lambda item: item.key)

@@ -64,7 +64,7 @@ class S3Lake:
                 Bucket=self.bucket, Prefix=self.prefix + prefix
             )
             found = [
-                Object(item["Key"][len(self.prefix) :], item["Size"])
+                Object(item["Key"][len(self.prefix) :], item["Size"], item.get("ETag", ""))
                 for page in pages
                 for item in page.get("Contents", [])
             ]
