@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -117,6 +117,12 @@ def clock(received_at: datetime, sent_at: datetime | None, original: datetime | 
         return received_at - (sent_at - original)
     except OverflowError:
         return original
+
+
+def is_ahead(event: Event) -> bool:
+    """Whether it happens more than a day after its receipt, by the clock rule: more than clocks and time zones are
+    wrong by."""
+    return event.timestamp - event.received_at > timedelta(days=1)
 
 
 def known_at(how: Received, by_the_row: datetime) -> datetime:

@@ -10,7 +10,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -23,16 +23,21 @@ from headwater.event import (
     NOT_JSON,
     TOO_LARGE,
     TYPES,
+    Received,
+    complete,
     fault,
     identifier,
+    is_ahead,
     moment,
     stable_id,
 )
 from headwater.policy.plan import Checker, Verdict
+from headwater.policy.plan_violations import AHEAD
 from headwater.storage.log import Envelope, encode_envelope, frame
 
 LISTED = 100
 KEPT_BYTES = 64 * 1024
+_HALF_A_DAY = timedelta(hours=12)
 TOO_DEEP = "event nested deeper than the limit"
 _CODES = {NOT_JSON: "not_json", NOT_AN_OBJECT: "not_an_object", TOO_LARGE: "too_large", TOO_DEEP: "too_deep"}
 
@@ -46,6 +51,8 @@ class _Head(Struct, rename="camel", gc=False):
     anonymous_id: Any = None
     event: Any = None
     timestamp: Any = None
+    original_timestamp: Any = None
+    sent_at: Any = None
     received_at: Any = None
     write_key: Any = None
 
@@ -206,6 +213,7 @@ def events(items: Iterable[Any], origin: Origin, judge: Judge, *, skip_blank: bo
     route_type, imported = origin.type, origin.route == "import"
     most_bytes, most_depth = judge.event_bytes, judge.event_depth
     records, latest, count = accepted.records, "", 0
+    late, early = _bounds(origin)
     for index, item in enumerate(items):
         payload = bytes(item)
         if skip_blank and not payload.strip():
@@ -254,14 +262,18 @@ def events(items: Iterable[Any], origin: Origin, judge: Judge, *, skip_blank: bo
         elif len(message_id) > LONGEST_MESSAGE_ID:
             accepted.quarantine(origin, "messageId too long", payload, index=index)
             continue
-        if imported and type(head.timestamp) is str:
+        ahead = _may_be_ahead(head, late, early) and _is_ahead(payload, origin, kind)
+        if imported and type(head.timestamp) is str and not ahead:
             # ISO texts of one length and offset sort as times do; others are read below, one by one
             latest = _later(latest, head.timestamp, head.received_at)
+        verdict = None
         if check is not None:
             verdict = check(kind, head.event, payload)
-            if verdict is not None:
-                accepted.violates(origin, verdict, message_id, payload, index=index)
-                continue
+        if ahead:
+            verdict = _ahead(judge.checker, verdict, kind, payload)
+        if verdict is not None:
+            accepted.violates(origin, verdict, message_id, payload, index=index)
+            continue
         records.append(frame(envelope, message_id, payload))
         count += 1
     accepted.count += count
@@ -286,6 +298,43 @@ def nesting(payload: bytes) -> int:
         else:
             depth -= 1
     return deepest
+
+
+def _bounds(origin: Origin) -> tuple[str, str]:
+    """Times as text, half a day after and before the receipt (a day, but for the offsets that a text may have): only
+    what is beyond them is looked at closely. Everything is where the batch itself says that it was sent long ago."""
+    sent_at = moment(origin.sent_at) if origin.route == "live" else None
+    try:
+        late, early = origin.received_at + _HALF_A_DAY, origin.received_at - _HALF_A_DAY
+    except OverflowError:
+        return "", "9"
+    return "" if sent_at is not None and sent_at < early else late.isoformat()[:19], early.isoformat()[:19]
+
+
+def _may_be_ahead(head: _Head, late: str, early: str) -> bool:
+    stated, sent, received = head.timestamp, head.sent_at, head.received_at
+    if type(received) is str and type(stated) is str and stated[:19] > received[:19]:
+        return True
+    if type(sent) is str and sent[:19] < early:
+        return True
+    original = head.original_timestamp
+    return (type(stated) is str and stated[:19] > late) or (type(original) is str and original[:19] > late)
+
+
+def _is_ahead(payload: bytes, origin: Origin, kind: str) -> bool:
+    how = Received(
+        origin.source, origin.route, origin.received_at, origin.sent_at, backfill=origin.backfill, type=kind,  # type: ignore[arg-type]
+    )  # fmt: skip
+    try:
+        return is_ahead(complete(_whole(payload), "", how))
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return False  # nobody can complete it, and whoever reads the log says so
+
+
+def _ahead(checker: Checker | None, verdict: Verdict | None, kind: str, payload: bytes) -> Verdict:
+    if checker is None:
+        return Verdict("forward", [AHEAD], AHEAD)
+    return checker.add_ahead(verdict, kind, _whole(payload).get("event" if kind == "track" else "name"))
 
 
 def _later(latest: str, stated: str, received: Any) -> str:

@@ -23,6 +23,7 @@ from headwater.configuration import Action, Config, Violation
 from headwater.errors import ConfigError
 from headwater.event import identifier
 from headwater.policy.plan_violations import (
+    AHEAD,
     LISTED,
     Found,
     beyond_double,
@@ -120,6 +121,7 @@ class Checker:
             validator = compile_schema(planned.schema, file)
             policy = {**config.plan.on_violation, **planned.on_violation}
             events[planned.event] = _Planned(validator.is_valid, validator, policy, file)
+        self._on_rule: Action = config.plan.on_violation.get("rule", "forward")
         self._tracks = self._plan.get("track")
 
     @property
@@ -164,6 +166,21 @@ class Checker:
                 return self._decide(planned, [unreadable("properties", error)])
             return self._judge(planned, value, "properties", is_valid)
         return self._check_other(kind, payload)
+
+    def add_ahead(self, verdict: Verdict | None, kind: str, name: Any) -> Verdict:
+        """The verdict on an event that happens after its receipt: that, beside what else is wrong with it.
+
+        Args:
+            name: `event` of a track, `name` of a page or screen, as sent.
+        """
+        planned = self._find(kind, identifier(name))
+        action = planned.on_violation.get("rule", "forward") if planned else self._on_rule
+        if verdict is None:
+            return Verdict(action, [AHEAD], AHEAD)
+        found = [*verdict.violations[: LISTED - 1], AHEAD]
+        if _WORST[action] > _WORST[verdict.action]:
+            return Verdict(action, found, AHEAD)
+        return Verdict(verdict.action, found, verdict.cause)
 
     def _check_other(self, kind: str, payload: bytes) -> Verdict | None:
         events = self._plan.get(kind)

@@ -21,6 +21,8 @@ from headwater.configuration import Violation
 Found = tuple[Violation, str, str]
 
 LISTED = 20
+AHEAD: Found = ("rule", "timestamp", "timestamp happens more than a day after its receipt")
+"""Of every event, planned or not: a clock that nobody corrected."""
 _LONGEST_PATH = 200
 _LONGEST_MESSAGE = 300
 _SAMPLE = 103  # of 309 digits in a row, the fewest of a whole number beyond every double, three are looked at

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from headwater.collect import accept
 from headwater.collect.judge import LISTED, Accepted, Judge, Origin
 from headwater.collect.request import RefusedError
+from headwater.configuration import PlannedEvent, load_config
 from headwater.event import complete
+from headwater.policy.plan import Checker
+from headwater.settings import CHECKOUT, load_settings
 from headwater.storage.log.record import Record, scan
 
 JUDGE = Judge(event_bytes=100_000)
@@ -129,3 +132,68 @@ def test_the_write_key_is_found_in_a_broken_body_too(body: bytes) -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"batch":[]}', b'{"writeKey":5}', b'{"writeKey":""', b'"writeKey":'])
 def test_no_write_key_is_none(body: bytes) -> None:
     assert accept.body_write_key(body) is None
+
+
+FAR = "9999-12-31T23:59:59.999Z"
+
+
+def ahead(event: dict[str, Any], route: str = "live", sent_at: str | None = None, judge: Judge = JUDGE) -> Accepted:
+    body = json.dumps({"batch": [PAGE | event], "sentAt": sent_at}).encode()
+    return accept.batch(body, origin(route=route), judge)
+
+
+@pytest.mark.parametrize(
+    ("event", "sent_at", "is_ahead"),
+    [
+        ({"timestamp": FAR}, None, True),
+        ({"originalTimestamp": FAR}, None, True),
+        ({"timestamp": FAR, "originalTimestamp": "2026-05-03T00:00:00Z"}, None, False),
+        ({"timestamp": "2026-05-05T00:00:00.001Z"}, None, True),
+        ({"timestamp": "2026-05-05T00:00:00Z"}, None, False),
+        ({"timestamp": "2026-05-04T23:00:00-02:00"}, None, True),
+        ({"timestamp": "2026-05-05T11:00:00+14:00"}, None, False),
+        ({"timestamp": "9999-12-31T23:00:00Z"}, "9999-12-31T23:30:00Z", False),
+        ({"timestamp": "9999-12-31T23:00:00Z", "sentAt": "9999-12-31T23:30:00Z"}, None, False),
+        ({"timestamp": "2026-05-04T00:00:00Z"}, "2026-05-01T00:00:00Z", True),
+        ({"timestamp": "2026-05-04T00:00:00Z", "sentAt": "2026-05-01T00:00:00Z"}, None, True),
+        ({"timestamp": "soon"}, None, False),
+    ],
+)
+def test_an_event_that_happens_a_day_after_its_receipt_is_marked_and_kept_as_it_was_sent(
+    event: dict[str, Any], sent_at: str | None, is_ahead: bool
+) -> None:
+    accepted = ahead(event, sent_at=sent_at)
+    (record,) = records(accepted)
+    violations = record.envelope.violations or []
+    assert [(kind, path) for kind, path, _ in violations] == ([("rule", "timestamp")] if is_ahead else [])
+    assert (accepted.count, accepted.violating) == (1, int(is_ahead))
+    assert json.loads(record.payload) == PAGE | event
+
+
+def test_an_import_is_never_as_of_a_time_after_its_receipt() -> None:
+    day = "2026-03-01T00:00:00Z"
+    rows = [{"timestamp": day}, {"timestamp": FAR}, {"timestamp": FAR, "receivedAt": "2026-03-02T00:00:00Z"}]
+    body = json.dumps({"batch": [PAGE | row for row in rows]}).encode()
+    accepted = accept.batch(body, origin(route="import"), JUDGE)
+    assert accepted.last_event_at == datetime(2026, 3, 1)
+    assert accepted.violating == 2
+
+
+@pytest.mark.parametrize("kinds", [{"rule": "quarantine"}, {"rule": "drop"}, {"wrong_type": "quarantine"}, {}])
+def test_the_plan_says_what_becomes_of_an_event_that_happens_after_its_receipt(kinds: dict[str, Any]) -> None:
+    planned = PlannedEvent(event="Bought", schema={"properties": {"n": {"type": "integer"}}}, on_violation=kinds)
+    minimal = load_config(load_settings(None, CHECKOUT / "config" / "examples" / "minimal"))
+    config = msgspec.structs.replace(minimal, tracking_plan={"bought": planned})
+    judge = Judge(checker=Checker(config))
+    track = {"type": "track", "event": "Bought", "timestamp": FAR}
+    accepted = ahead(track | {"properties": {"n": 1}}, judge=judge)
+    action = kinds.get("rule", "forward")
+    assert (accepted.quarantined, accepted.violating) == (int(action == "quarantine"), int(action == "forward"))
+    assert sum(accepted.dropped.values()) == int(action == "drop")
+    both = ahead(track | {"properties": {"n": "x"}}, judge=judge)
+    (record,) = records(both)
+    assert {kind for kind, _, _ in record.envelope.violations or ()} == {"rule", "wrong_type"}
+    if kinds:
+        (kind,) = kinds
+        assert both.quarantined == int(kinds[kind] == "quarantine")
+        assert kind in (record.envelope.reason or f"plan: {kind}")
