@@ -199,6 +199,33 @@ _TABLES: dict[str, list[dict[str, Any]]] = {
         {"id": "crm_cat", "email": "cat@example.com", "first_name": "Cat", "last_name": "C.", "account_id": "a1",
          "birth_date": datetime(1990, 3, 16), "created_at": datetime(2026, 1, 20), "updated_at": datetime(2026, 1, 20)},
     ],
+    "raw.crm__opportunities": [
+        {"id": "d1", "account_id": "a1", "contact_id": "crm_cat", "stage": "proposal", "risk_status": "high",
+         "amount_cents": 500000, "currency": "usd", "is_open": True, "created_at": datetime(2026, 2, 1)},
+        {"id": "d2", "account_id": "a1", "stage": "closed_won", "is_open": False, "amount_cents": 100,
+         "created_at": datetime(2026, 1, 1), "closed_at": datetime(2026, 1, 9)},
+        {"id": "d3", "account_id": "a1", "stage": "proposal", "is_open": True, "_is_deleted": True},
+    ],
+    "raw.crm__opportunity_stages": [
+        {"id": "d1-1", "opportunity_id": "d1", "stage": "qualified", "risk_status": "low",
+         "changed_at": datetime(2026, 2, 1)},
+        {"id": "d1-2", "opportunity_id": "d1", "stage": "proposal", "risk_status": "high",
+         "changed_at": datetime(2026, 2, 11)},
+    ],
+    "raw.shop__products": [
+        {"id": "p1", "title": "Boots", "category": "boots", "unit_cost_cents": 4000, "list_price_cents": 10000},
+        {"id": "p2", "title": "Socks", "category": "socks", "unit_cost_cents": 300, "list_price_cents": 1000},
+    ],
+    "raw.email__contacts": [
+        {"id": "e1", "email": "ANN@example.com", "status": "subscribed", "created_at": datetime(2026, 1, 10)},
+    ],
+    "raw.email__sends": [
+        {"id": "n1", "contact_id": "e1", "campaign_id": "nl1", "status": "delivered", "sent_at": datetime(2026, 2, 1)},
+    ],
+    "raw.support__ratings": [
+        {"id": "r1", "ticket_id": "t1", "score": 2, "rated_at": datetime(2026, 2, 9)},
+        {"id": "r2", "ticket_id": "t2", "score": 5, "rated_at": datetime(2026, 2, 9)},
+    ],
     "raw.crm__leads": [{"id": "l1", "email": "CAT@example.com", "status": "qualified", "is_qualified": True}],
     "raw.support__tickets": [
         {"id": "t1", "user_id": "u_cat", "topic": "billing", "status": "open", "created_at": datetime(2026, 2, 8)},

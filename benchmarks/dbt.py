@@ -1,0 +1,129 @@
+"""How long dbt takes for the whole project, beside the same SQL by hand, and for one more day.
+
+Belongs here: building the project on a made-up company (`benchmarks.dbt_company`), its statements once more in one
+DuckDB session, a day of 1 % more events, growth. Does not belong here: the tests of the data (`dbt test`), which stay
+out on both sides. Run by itself: `python -m benchmarks.dbt [EVENTS …]`, by default 300,000 and 1,000,000.
+
+dbt's start is told apart: it is the time of a whole `dbt build` less what dbt says it took once it had started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from benchmarks.dbt_company import add_day, fill
+from benchmarks.rows import line, row
+from headwater.settings import CHECKOUT
+from headwater.storage.warehouse.connection import configuration
+
+EVENTS = 1_000_000
+_EVENTS_A_PERSON = 20
+
+
+@dataclass(frozen=True)
+class Build:
+    """One `dbt build` without tests: seconds of the whole command, and of dbt once it had started."""
+
+    wall: float
+    elapsed: float
+
+    @property
+    def start(self) -> float:
+        return self.wall - self.elapsed
+
+
+def dbt_build(home: Path, now: datetime) -> Build:
+    """Build the project's seeds, snapshots and models in `home`, as of `now`."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HEADWATER", "DBT"))}
+    config = CHECKOUT / "config" / "examples" / "minimal"
+    begun = time.perf_counter()
+    result = subprocess.run(
+        [Path(sys.executable).parent / "dbt", "--quiet", "build", "--exclude-resource-type", "test", "unit_test"],
+        cwd=CHECKOUT / "dbt_project",
+        env={
+            **environment,
+            **{"HEADWATER_HOME": str(home), "HEADWATER_CONFIG": str(config), "HEADWATER_AS_OF": f"{now:%F %T}"},
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wall = time.perf_counter() - begun
+    if result.returncode:
+        raise RuntimeError(result.stdout + result.stderr)
+    return Build(wall, float(_results(home)["elapsed_time"]))
+
+
+def by_hand(home: Path, built: Path) -> float:
+    """Seconds for the statements of `built`'s models in one session on `home`, which dbt has never touched.
+
+    Seeds, snapshots and models in Python are no SQL: they are taken over from `built`, outside of the time.
+    """
+    nodes = json.loads((built / "dbt" / "target" / "manifest.json").read_text())["nodes"]
+    kinds = {"model", "seed", "snapshot"}
+    order = [each["unique_id"] for each in _results(built)["results"]]
+    order = [each for each in order if each in nodes and nodes[each]["resource_type"] in kinds]
+    compiled = {each["unique_id"]: each.get("compiled_code") for each in _results(built)["results"]}
+    seconds = 0.0
+    with duckdb.connect(home / "warehouse.duckdb", config=configuration(home / "warehouse.duckdb")) as con:
+        con.execute(f"attach '{built / 'warehouse.duckdb'}' as built (read_only)")
+        con.execute("set global TimeZone = 'UTC'")
+        for schema in sorted({nodes[each]["schema"] for each in order}):
+            con.execute(f"create schema if not exists {schema}")
+        for each in order:
+            node = nodes[each]
+            name = f"{node['schema']}.{node['alias']}"
+            is_sql = node["resource_type"] == "model" and node["language"] == "sql"
+            kind = "view" if is_sql and node["config"]["materialized"] == "view" else "table"
+            begun = time.perf_counter()
+            con.execute(f"create or replace {kind} {name} as {compiled[each] if is_sql else f'from built.{name}'}")
+            if is_sql:
+                seconds += time.perf_counter() - begun
+    return seconds
+
+
+def _results(home: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((home / "dbt" / "target" / "run_results.json").read_text())
+    return found
+
+
+def measures(events: int = EVENTS) -> list[dict[str, Any]]:
+    """The whole project on so many events, by dbt and by hand, and a day more."""
+    people = events // _EVENTS_A_PERSON
+    note = f"{events:,} events, {people:,} people"
+    with tempfile.TemporaryDirectory(prefix="hw-dbt-") as folder:
+        home, bare = Path(folder) / "home", Path(folder) / "bare"
+        now = fill(home, events, people)
+        bare.mkdir()
+        shutil.copy(home / "warehouse.duckdb", bare / "warehouse.duckdb")
+        full = dbt_build(home, now)
+        hand = by_hand(bare, home)
+        tomorrow = add_day(home, events, people)
+        day = dbt_build(home, tomorrow)
+    return [
+        row("dbt_full_build_seconds", "seconds", "lower", full.elapsed, None, note),
+        row("dbt_start_seconds", "seconds", "lower", full.start, None, "reading the project, no state kept"),
+        row("dbt_by_hand_seconds", "seconds", "lower", hand, None, "the same SQL in one DuckDB session"),
+        row("dbt_full_over_hand", "times", "lower", full.elapsed / hand, 2, note),
+        row("dbt_day_seconds", "seconds", "lower", day.elapsed, None, "1 % more events"),
+        row("dbt_day_over_full", "%", "lower", 100 * day.elapsed / full.elapsed, 20, note),
+        row("dbt_events_per_second", "events/s", "higher", events / full.elapsed, None, note),
+    ]
+
+
+if __name__ == "__main__":
+    for size in [int(each) for each in sys.argv[1:]] or [300_000, EVENTS]:
+        for result in measures(size):
+            print(line(result), flush=True)
