@@ -25,6 +25,7 @@ from headwater import __version__
 from headwater.collect import accept, pixel, replay, webhook
 from headwater.collect.cookie import AnonymousId
 from headwater.collect.judge import KEPT_BYTES, Accepted, Judge, Origin, utc_now
+from headwater.collect.limits import Crowd
 from headwater.collect.metrics import CountingDisk, Metrics
 from headwater.collect.replayed import Replayed
 from headwater.collect.request import (
@@ -62,7 +63,12 @@ _MANY = {"batch": "live", "b": "live", "import": "import"}
 _COLLECT = {f"/v1/{name}": name for name in (*_SINGLE, *_MANY)} | {"/beacon/v1/batch": "batch"}
 _FOLDERS: dict[str, Handler] = {"/pixel/v1": pixel.answer, "/v1/webhook": webhook.answer}
 _PATHS: dict[str, Handler] = {"/v1/replay": replay.answer}
+_SHOWN = ("/health", "/metrics", "/version")
 _RETRY_AFTER = {"Retry-After": "2"}
+_CROWDED = RefusedError(
+    503, "too_many_requests", "Too many requests of this address are on their way.",
+    headers={**_RETRY_AFTER, "Connection": "close"},
+)  # fmt: skip
 _LARGE = 256 * 1024
 _encode = msgspec.json.encode
 _log = logging.getLogger(__name__)
@@ -86,6 +92,7 @@ class Collector:
         self._log = log
         self._disk = disk
         self._room = Room()
+        self._crowd = Crowd()
         # one thread judges large bodies, so that small requests need not wait for them
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="large")
 
@@ -96,11 +103,16 @@ class Collector:
         headers = header_map(scope)
         path = scope["path"]
         incoming = Incoming(receive, headers)
+        limits = self.rules.limits
         try:
             path = self.rules.route(path)
-            answer = await self._answer(scope, path, headers, incoming)
+            with self._crowd.one_more(client_address(scope, headers), limits.client_requests) as is_welcome:
+                if not is_welcome:
+                    raise _CROWDED
+                answer = await self._answer(scope, path, headers, incoming)
         except RefusedError as refusal:
-            await incoming.drain(self.rules.limits.body_seconds - (time.perf_counter() - begun))
+            patience = 1.0 if refusal is _CROWDED else limits.body_seconds - (time.perf_counter() - begun)
+            await incoming.drain(patience)
             body = _encode({"success": False, "code": refusal.code, "message": refusal.message})
             answer = Answer(refusal.status, body, refusal.headers)
         except Exception:  # noqa: BLE001 - see the next line
@@ -126,6 +138,9 @@ class Collector:
         handler = _PATHS.get(path) or _FOLDERS.get(folder)
         if handler is not None:
             return await handler(self, request, last)
+        is_shown = path in _SHOWN or (folder.startswith("/v1/projects/") and last == "settings")
+        if is_shown and method not in ("GET", "HEAD"):
+            raise RefusedError(405, "method_not_allowed", f"Get {path} with GET.", headers={"Allow": "GET, OPTIONS"})
         if path == "/health":
             return await self._health()
         if path == "/metrics":
@@ -133,7 +148,7 @@ class Collector:
             return Answer(200, text.encode(), {}, "text/plain; version=0.0.4; charset=utf-8")
         if path == "/version":
             return Answer(200, _encode({"name": "headwater", "version": __version__}))
-        if folder.startswith("/v1/projects/") and last == "settings":
+        if is_shown:
             return self._settings(unquote(folder[13:]))
         raise RefusedError(404, "not_found", f"There is no route {path or '/'}.")
 
@@ -338,7 +353,7 @@ def _told(name: str, accepted: Accepted, headers: dict[str, str]) -> Answer:
         told = accepted.rejected[0]
         detail = f" ({told['detail']})" if "detail" in told else ""
         message = f"The event is kept aside: {told['message']}{detail}."
-        return Answer(400, _encode({"success": False, "code": told["code"], "message": message}), headers)
+        return Answer(400, _encode({"success": False, "code": told["code"], "message": message}))
     answer: dict[str, Any] = {"success": True, "accepted": accepted.count, "quarantined": accepted.quarantined}
     if accepted.quarantined:
         answer |= {"reasons": accepted.reasons, "rejected": accepted.rejected}
@@ -349,7 +364,7 @@ def _told(name: str, accepted: Accepted, headers: dict[str, str]) -> Answer:
 
 def _label(path: str) -> str:
     """The route's name for counting; of a folder only the folder, because clients choose the rest."""
-    if path in _COLLECT or path in _PATHS or path in ("/health", "/metrics", "/version"):
+    if path in _COLLECT or path in _PATHS or path in _SHOWN:
         return path
     folder = path.rpartition("/")[0]
     if folder in _FOLDERS:

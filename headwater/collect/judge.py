@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -139,7 +140,8 @@ class Accepted:
     """What became of one request's events. `records` are ready for the log, the quarantined ones among them.
 
     `count` are those not quarantined; `dropped` those among them that the plan keeps from going on, by reason;
-    `violating` those among them that go on in spite of violations.
+    `violating` those among them that go on in spite of violations. `violations` are counted by kind and by what became
+    of the event.
     """
 
     records: list[bytes] = field(default_factory=list)
@@ -148,6 +150,7 @@ class Accepted:
     violating: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
+    violations: Counter[tuple[str, str]] = field(default_factory=Counter)
     rejected: list[dict[str, Any]] = field(default_factory=list)
     last_event_at: datetime | None = None
 
@@ -161,6 +164,7 @@ class Accepted:
 
     def violates(self, origin: Origin, verdict: Verdict, message_id: str, payload: bytes, *, index: int = 0) -> None:
         """Take an event that does not fit the tracking plan, as the plan's verdict says."""
+        self.violations.update((kind, verdict.action) for kind, _, _ in verdict.violations)
         if verdict.action == "quarantine":
             detail = verdict.cause[2]
             self._keep(origin.envelope(verdict.reason, detail, verdict), message_id, payload, verdict.reason)
@@ -187,6 +191,7 @@ class Accepted:
         self.count += more.count
         self.quarantined += more.quarantined
         self.violating += more.violating
+        self.violations.update(more.violations)
         self.rejected += more.rejected[: LISTED - len(self.rejected)]
         for mine, theirs in ((self.reasons, more.reasons), (self.dropped, more.dropped)):
             for reason, number in theirs.items():
@@ -250,12 +255,14 @@ def events(items: Iterable[Any], origin: Origin, judge: Judge, *, skip_blank: bo
             and (kind != "track" or (type(head.event) is str and head.event.strip()))
         ):
             reason = fault(kind, head.event, head.user_id, head.anonymous_id)
-            if reason == NO_ID and judge.anonymous_id is not None:
-                payload = with_anonymous_id(payload, judge.anonymous_id())
+            is_given = reason == NO_ID and judge.anonymous_id is not None
+            if is_given:
                 reason = fault(kind, head.event, head.user_id, "by cookie")
             if reason:
                 accepted.quarantine(origin, reason, payload, index=index)
                 continue
+            if is_given and judge.anonymous_id is not None and _is_short(head.message_id):
+                payload = with_anonymous_id(payload, judge.anonymous_id())
         message_id = identifier(head.message_id) or origin.message_id
         if message_id is None:
             message_id = stable_id(origin.file, str(origin.line + index), payload) if origin.file else str(uuid.uuid4())
@@ -298,6 +305,10 @@ def nesting(payload: bytes) -> int:
         else:
             depth -= 1
     return deepest
+
+
+def _is_short(message_id: Any) -> bool:
+    return len(identifier(message_id) or "") <= LONGEST_MESSAGE_ID
 
 
 def _bounds(origin: Origin) -> tuple[str, str]:

@@ -1,11 +1,15 @@
-"""How many events a source may send in a time.
+"""How many events a source may send in a time, and how many requests of one client may be on their way at a time.
 
-Belongs here: the token bucket. Does not belong here: what a refusal looks like (`app`), sizes (`request`, `judge`).
+Belongs here: the token bucket, the count by address. Does not belong here: what a refusal looks like (`app`), sizes
+(`request`, `judge`).
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Bucket:
@@ -34,3 +38,22 @@ class Bucket:
     def _fill(self, now: float) -> None:
         self._left = min(self.burst, self._left + (now - self._at) * self.rate)
         self._at = now
+
+
+class Crowd:
+    """The requests that are on their way, by the client's address."""
+
+    def __init__(self) -> None:
+        self._under_way: Counter[str] = Counter()
+
+    @contextmanager
+    def one_more(self, address: str | None, most: int) -> Iterator[bool]:
+        """Count one request while it lasts; yields whether it is within `most` (0: any number)."""
+        key = address or ""
+        self._under_way[key] += 1
+        try:
+            yield not most or self._under_way[key] <= most
+        finally:
+            self._under_way[key] -= 1
+            if not self._under_way[key]:
+                del self._under_way[key]

@@ -51,6 +51,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.events: Counter[tuple[str, str, str]] = Counter()
+        self.violations: Counter[tuple[str, str, str]] = Counter()
         self.requests: Counter[tuple[str, int]] = Counter()
         self._slots = [0] * (len(BOUNDS) + 1)
         self._seconds = 0.0
@@ -60,6 +61,8 @@ class Metrics:
         dropped = sum(accepted.dropped.values())
         self._add(source, "accepted", "", accepted.count - dropped - accepted.violating)
         self._add(source, "accepted", "violates plan", accepted.violating)
+        for (kind, action), number in accepted.violations.items():
+            self.violations[source, kind, action] += number
         for reason, number in accepted.dropped.items():
             self._add(source, "dropped", reason, number)
         for reason, number in accepted.reasons.items():
@@ -91,6 +94,15 @@ class Metrics:
             "counter",
             "Events by source, outcome and reason.",
             (({"source": s, "outcome": o, "reason": r}, n) for (s, o, r), n in sorted(self.events.items())),
+        )
+        lines += _family(
+            "headwater_collector_violations_total",
+            "counter",
+            "Violations of the tracking plan by source, kind and what became of the event.",
+            (
+                ({"source": source, "kind": kind, "action": action}, n)
+                for (source, kind, action), n in sorted(self.violations.items())
+            ),
         )
         lines += _family(
             "headwater_collector_requests_total",

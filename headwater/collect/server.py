@@ -12,7 +12,6 @@ import logging
 import resource
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 
 import click
 
@@ -28,6 +27,7 @@ from headwater.storage.port import require_free_port
 
 MOST_CONNECTIONS = 2048
 _HEADER_BYTES = 32 * 1024
+_log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, config: Config) -> None:
@@ -59,8 +59,10 @@ async def _serve(settings: Settings, config: Config) -> None:
     log = LogWriter(settings.log_dir, disk=disk)
     log.open()
     collector = Collector(log, rules, disk)
-    with suppress(UnavailableError):  # events are taken all the same; a replay is told of it
+    try:
         collector.replayed.settle()
+    except UnavailableError as error:  # events are taken all the same; a replay is told of it
+        _log.warning("What was put through again before the last stop cannot be told yet: %s", error)
 
     def use(changed: Config) -> None:
         collector.rules = Rules.from_config(changed, collector.rules)

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from headwater.collect.app import Collector
 from headwater.collect.rules import Rules
 from headwater.configuration import Limits
@@ -16,7 +18,9 @@ from headwater.storage.log import LogWriter
 PAGE = json.dumps({"batch": [{"type": "page", "userId": "u"}]}).encode()
 
 
-async def ask(app: Collector, receive: Callable[[], Awaitable[dict[str, Any]]], size: int) -> tuple[int, dict, dict]:
+async def ask(
+    app: Collector, receive: Callable[[], Awaitable[dict[str, Any]]], size: int, address: str = "203.0.113.7"
+) -> tuple[int, dict, dict]:
     """Status, headers and JSON of one POST to /v1/batch."""
     sent: list[dict[str, Any]] = []
 
@@ -24,7 +28,8 @@ async def ask(app: Collector, receive: Callable[[], Awaitable[dict[str, Any]]], 
         sent.append(message)
 
     headers = [(b"x-write-key", b"k"), (b"content-length", str(size).encode())]
-    scope = {"type": "http", "method": "POST", "path": "/v1/batch", "query_string": b"", "headers": headers}
+    scope = {"type": "http", "method": "POST", "path": "/v1/batch", "query_string": b"", "headers": headers,
+             "client": (address, 5000)}  # fmt: skip
     await app(scope, receive, send)
     return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])
 
@@ -53,6 +58,38 @@ def test_slow_clients_cannot_fill_the_memory(tmp_path: Path) -> None:
         hurry.set()
         assert (await slow)[0] == 200
         assert (await ask(app, at_once, 200))[0] == 200
+        await log.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("most", [2, 0])
+def test_one_address_cannot_take_every_place(tmp_path: Path, most: int) -> None:
+    async def run() -> None:
+        log = LogWriter(tmp_path)
+        log.open()
+        app = Collector(log, Rules({"k": "web"}, Limits(client_requests=most)))
+        hurry = asyncio.Event()
+
+        async def slowly() -> dict[str, Any]:
+            await hurry.wait()
+            return {"type": "http.request", "body": PAGE}
+
+        async def at_once() -> dict[str, Any]:
+            return {"type": "http.request", "body": PAGE}
+
+        slow = [asyncio.create_task(ask(app, slowly, len(PAGE))) for _ in range(2)]
+        await asyncio.sleep(0)
+        status, headers, body = await ask(app, at_once, len(PAGE))
+        if most:
+            assert (status, body["code"]) == (503, "too_many_requests")
+            assert int(headers[b"retry-after"]) > 0
+        else:
+            assert status == 200
+        assert (await ask(app, at_once, len(PAGE), "203.0.113.8"))[0] == 200
+        hurry.set()
+        assert [status for status, _, _ in await asyncio.gather(*slow)] == [200, 200]
+        assert (await ask(app, at_once, len(PAGE)))[0] == 200
         await log.close()
 
     asyncio.run(run())

@@ -21,10 +21,12 @@ import httpx
 import pytest
 
 from headwater.collect.replayed import READER, Claim, Replayed
+from headwater.configuration import load_config
 from headwater.errors import UnavailableError
+from headwater.settings import CHECKOUT, load_settings
 from headwater.storage.log import Envelope, LogWriter, encode_envelope, frame
 from headwater.storage.log.reader import saved_positions
-from tests.collect.conftest import CollectorProcess
+from tests.collect.conftest import CollectorProcess, free_port
 from tests.collect.test_replay import TOKEN, again, landed, order, planned, shop
 
 AT = datetime(2026, 5, 4, 10)
@@ -206,3 +208,15 @@ def test_a_kill_before_there_was_a_mark_leaves_none(tmp_path):
     marks = Replayed(tmp_path)
     marks.path.touch()
     assert (marks.settle(), marks.when(["q"])) == (0, {})
+
+
+def test_marks_that_cannot_be_read_are_said_at_the_start_and_events_are_taken_all_the_same(tmp_path):
+    settings = load_settings(tmp_path, CHECKOUT / "config" / "examples" / "minimal", collector_port=free_port())
+    settings.log_dir.mkdir(parents=True)
+    (settings.log_dir / "replayed.sqlite").write_text("no database")
+    collector = CollectorProcess(settings, load_config(settings)).start()
+    try:
+        assert collector.post("/v1/page", {"userId": "u"}).status_code == 200
+    finally:
+        collector.stop()
+    assert b"replayed.sqlite cannot be used" in collector.process.stderr.read()

@@ -117,6 +117,21 @@ def test_without_a_cookie_configured_the_guides_track_is_kept_aside(shared_colle
 
 
 @pytest.mark.parametrize(
+    "event", [{"properties": {"a": 1}}, {"event": "X", "messageId": "m" * 2000}], ids=["no name", "a long messageId"]
+)
+def test_what_is_kept_aside_is_as_it_came_and_its_browser_gets_no_cookie(
+    collector: CollectorProcess, mark: str, event: dict[str, Any]
+) -> None:
+    body = json.dumps(event | {"anonymousId": None, "context": {"mark": mark}}).encode()
+    answer = post(collector, "/v1/track", body)
+    assert answer.status_code == 400
+    assert "set-cookie" not in answer.headers
+    assert [r.payload for r in mine(collector, mark)] == [body]
+    aside = post(collector, "/v1/track", b'{"event": "Order Completed", "properties": {"order_id": 5}}')
+    assert (aside.status_code, aside.headers.get("set-cookie")) == (400, None)
+
+
+@pytest.mark.parametrize(
     "sent", ["shop_id=", "shop_id=x", 'shop_id="><script>', "shop_id=" + "a" * 500, "other=abcdefghij"]
 )
 def test_a_cookie_that_cannot_be_ours_is_replaced(collector: CollectorProcess, sent: str) -> None:
@@ -205,6 +220,11 @@ def test_a_bad_pixel_shows_no_broken_image_and_is_kept_aside(collector: Collecto
         ("POST", "/beacon/v1/batch?writeKey=nobody", 401, "unknown_write_key"),
         ("GET", "/beacon/v1/batch?writeKey=wk_web_demo", 405, "method_not_allowed"),
         ("GET", "/v1/projects/nobody/settings", 404, "unknown_write_key"),
+        ("POST", "/v1/projects/wk_web_demo/settings", 405, "method_not_allowed"),
+        ("PUT", "/health", 405, "method_not_allowed"),
+        ("DELETE", "/health", 405, "method_not_allowed"),
+        ("POST", "/metrics", 405, "method_not_allowed"),
+        ("PATCH", "/version", 405, "method_not_allowed"),
     ],
 )
 def test_refusals_say_why(collector: CollectorProcess, method: str, path: str, status: int, code: str) -> None:
@@ -266,6 +286,8 @@ def test_metrics_are_read_by_prometheus_and_count_what_happened(collector: Colle
     good = b'{"type":"page","userId":"u"}'
     drop = b'{"type":"track","event":"Order Completed","userId":"u","properties":{}}'
     post(collector, "/v1/batch", b'{"batch":[' + good + b"," + good + b",{}," + drop + b"]}")
+    unplanned = b'{"type":"track","event":"Nobody Planned","userId":"u"}'
+    post(collector, "/v1/b", b'{"batch":[' + unplanned + b"," + unplanned + b"]}")
     post(collector, "/nowhere/" + uuid.uuid4().hex, b"")
     reader = LogReader(collector.log_dir, "someone")
     reader.read()
@@ -276,6 +298,9 @@ def test_metrics_are_read_by_prometheus_and_count_what_happened(collector: Colle
     assert risen[f'{name}{{source="web",outcome="accepted",reason=""}}'] == 2
     assert risen[f'{name}{{source="web",outcome="quarantined",reason="unknown type"}}'] == 1
     assert risen[f'{name}{{source="web",outcome="dropped",reason="plan: missing_required"}}'] == 1
+    kinds = "headwater_collector_violations_total"
+    assert risen[f'{kinds}{{source="web",kind="unplanned_event",action="forward"}}'] == 2
+    assert risen[f'{kinds}{{source="web",kind="missing_required",action="drop"}}'] == 1
     assert risen['headwater_collector_requests_total{route="/v1/batch",status="200"}'] == 1
     assert risen['headwater_collector_requests_total{route="other",status="404"}'] == 1
     assert risen["headwater_collector_fsyncs_total"] >= 1

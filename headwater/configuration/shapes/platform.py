@@ -18,6 +18,8 @@ class Limits(Struct, forbid_unknown_fields=True):
         event_bytes, event_depth: of one event: its bytes, and how deep its JSON may be nested.
         request_bytes, request_events: of one request, unpacked.
         incoming_bytes: all bodies that are on their way at a time.
+        client_requests: of one client's address that are on their way at a time; beyond it the answer is 503. 0: any
+            number, for a collector behind a proxy that does not name the client (`X-Forwarded-For`).
         header_seconds: how long a client may take to send a request's head, and a connection may be idle; more than
             the minute for which load balancers keep one. A change needs a restart.
         body_seconds: how long a client may take to send a body.
@@ -30,6 +32,7 @@ class Limits(Struct, forbid_unknown_fields=True):
     request_bytes: int = 4 * 1024 * 1024
     request_events: int = 10_000
     incoming_bytes: int = 64 * 1024 * 1024
+    client_requests: int = 256
     header_seconds: float = 65
     body_seconds: float = 30
     events_per_second: float = 0
