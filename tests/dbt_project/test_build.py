@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
 
 from .conftest import PROJECT, Built, dbt
 
@@ -130,3 +134,17 @@ def test_a_person_is_in_the_activation_table_once(company: Built) -> None:
         "select customer_id, is_high_value, likelihood_to_churn from marts.customer_activation order by 1"
     )
     assert found == [(who, False, None) for who in ("ann", "bob", "cat", "dan", "eve")]
+
+
+def test_an_event_of_the_year_9999_happened_when_it_was_received(empty: Built, tmp_path: Path) -> None:
+    shutil.copy(empty.home / "warehouse.duckdb", tmp_path / "warehouse.duckdb")
+    received = datetime(2026, 3, 1, 12)
+    times = {"far": datetime(9999, 12, 31), "near": datetime(2026, 3, 2, 11), "past": datetime(2026, 1, 1)}
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as con:
+        con.executemany(
+            "insert into raw.events (message_id, type, event, timestamp, received_at, source, known_at, route, payload,"
+            " lake_object, row_number) values (?, 'track', 'Order Completed', ?, ?, 'web', ?, 'import', '{}', 'a', 1)",
+            [(name, at, received, at) for name, at in times.items()],
+        )
+        found = con.execute("select message_id, occurred_at, known_at from staging.stg_events__events").fetchall()
+    assert sorted(found) == [("far", received, received), *((n, times[n], times[n]) for n in ("near", "past"))]
