@@ -269,7 +269,9 @@ def test_what_a_tool_says_is_told_after_a_batch_was_split_too(tool: ToolServer, 
         (422, {}, b"{}") if b'"x"' in body else answer(path, token, body)
     )
     with pytest.raises(UnavailableError, match="does not take 1 of 4 events yet: in a moment"):
-        carrier(tool, Outspoken).carry(batch("b", "a", bad, "c"))
+        HttpCarrier(
+            Outspoken(DestinationConfig(type="two", base_url=tool.url, token=TOKEN)), Sender("two", 10_000, attempts=1)
+        ).carry(batch("b", "a", bad, "c"))
 
 
 def test_a_page_is_nobodys_answer_but_of_those_who_say_so(tool: ToolServer) -> None:

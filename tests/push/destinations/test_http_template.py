@@ -14,6 +14,7 @@ import pytest
 from headwater.configuration import Destination as DestinationConfig
 from headwater.configuration import read_yaml
 from headwater.errors import ConfigError, UnavailableError
+from headwater.push import templates
 from headwater.push.destinations.base import Answer, BatchRefusedError, Call
 from headwater.push.destinations.http_template import HttpTemplate
 from headwater.push.destinations.webhook import Webhook
@@ -196,3 +197,9 @@ def test_a_webhook_signs_its_bodies_and_sends_one_by_one_when_asked() -> None:
     assert (second.events, second.request.method) == ((1,), "PUT")
     expected = hmac.new(b"s", first.request.body, hashlib.sha256).hexdigest()
     assert first.request.headers["X-Signature"] == f"sha256={expected}"
+
+
+def test_times_are_counted_without_rounding() -> None:
+    count = templates.structure(["{{ event.t | millis }}", "{{ event.t | seconds }}"], "here")
+    assert count({"event": {"t": "9999-12-31T23:59:59.999999Z"}}) == [253402300799999, 253402300799]
+    assert count({"event": {"t": "1969-12-31T23:59:59.500Z"}}) == [-500, -1]
