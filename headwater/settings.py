@@ -84,6 +84,11 @@ class Settings:
         return self.home / "dbt"
 
     @property
+    def report_dir(self) -> Path:
+        """The page for the people who lead the company."""
+        return self.home / "report"
+
+    @property
     def collector_url(self) -> str:
         return f"http://{self.host}:{self.collector_port}"
 

@@ -71,12 +71,14 @@ def allowed(here: str) -> set[str]:
         return foundation
     if here in {"storage", "policy"}:
         return foundation | {here}
+    if here == "report":
+        return foundation | {"storage", "report"}
     if here in VERBS:
         return foundation | {"storage", "policy", here} | ({"ml"} if here == "serve" else set())
     if here in {"entrance", "cli"}:
         return foundation | {"storage", "policy", "entrance", *VERBS}
     if here == "orchestration":
-        return foundation | {"storage", "policy", "orchestration", "ml", *VERBS}
+        return foundation | {"storage", "policy", "report", "orchestration", "ml", *VERBS}
     return {here}
 
 

@@ -186,6 +186,8 @@ def _text(reasons: Any) -> str:
 def _where(settings: Settings) -> None:
     click.echo("\nWhere to look")
     click.echo(f"  warehouse   {settings.warehouse_read} (read copy, for any DuckDB client)")
+    if (settings.report_dir / "index.html").exists():
+        click.echo(f"  report      {settings.report_dir / 'index.html'} (open it in a browser)")
     click.echo(f"  logs        {settings.logs_dir}")
     click.echo(
         f"  make up     Dagster on http://{settings.host}:{settings.dagster_port}, profiles on :{settings.api_port}"

@@ -102,6 +102,7 @@ final as (
         discount_cents,
         refunded_cents,
         margin_cents,
+        sales_with_cost_cents,
         cast(margin_cents as double) / nullif(sales_with_cost_cents, 0) as margin_rate
     from grouped
 )

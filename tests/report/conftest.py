@@ -1,0 +1,79 @@
+"""The marts that the report reads, made by hand: a company with everything, to take things away from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+MARTS = """
+    create schema marts; create schema intermediate; create schema audiences;
+    create table intermediate.int_as_of as select timestamp '2026-03-10 12:00:00' as as_of;
+    create table marts.orders as select 'EUR' as currency from range(3);
+    create table marts.customer_360 as
+        select * from (values ('champions', 90000), ('champions', 60000), ('lost', 1000), (null, null))
+        as v(rfm_segment, revenue_cents);
+    create table marts.executive_scorecard as
+        select
+            metric, title, periods.period, starts_at as period_starts_at, ends_at as period_ends_at,
+            cast(value as double) as value, cast(previous_value as double) as previous_value,
+            cast((value - previous_value) / previous_value as double) as change, unit, is_less_better, place
+        from (values
+            (1, 'revenue', 'Revenue', 123456.0, 100000.0, 'cents', false),
+            (2, 'conversion_rate', 'Conversion rate', 0.125, 0.25, 'share', false),
+            (3, 'cac', 'Cost of a new customer', 2000.0, 1000.0, 'cents', true),
+            (4, 'mrr', 'Monthly recurring revenue', null, null, 'cents', false)
+        ) as v(place, metric, title, value, previous_value, unit, is_less_better)
+        cross join (values
+            ('last_week', timestamp '2026-03-02', timestamp '2026-03-09'),
+            ('last_month', timestamp '2026-02-01', timestamp '2026-03-01'),
+            ('year_to_date', timestamp '2026-01-01', timestamp '2026-03-10')
+        ) as periods(period, starts_at, ends_at);
+    create table marts.metrics_monthly as
+        select metric, month_start, cast(value as double) as value, month_start < date '2026-03-01' as is_complete
+        from (values ('revenue', 100000.0), ('margin', 40000.0), ('visitors', 80.0), ('conversion_rate', 0.2),
+            ('mrr', null)) as v(metric, value)
+        cross join (
+            select cast(unnest(generate_series(timestamp '2025-10-01', timestamp '2026-03-01', interval '1 month'))
+                as date) as month_start
+        );
+    create table marts.marketing_efficiency as
+        select * replace (cast(new_customers as double) as new_customers, cast(roas as double) as roas) from (values
+            ('channel', 'markov', 'paid_search', 5000, 20000, 4.0, 1250, 4.0),
+            ('channel', 'markov', 'direct', 0, 90000, 9.0, null, null),
+            ('channel', 'linear', 'display', 7000, 7000, 1.0, 7000, 1.0),
+            ('campaign', 'markov', 'email', 1, 1, 1.0, 1, 1.0)
+        ) as v(level, model, channel, spend_cents, revenue_cents, new_customers, cac_cents, roas);
+    create table marts.funnel_steps as
+        select month_start, step_number, step, count_visits
+        from (values (0, 'Visit', 100), (1, 'Product Added', 30), (2, 'Order Completed', 10))
+        as v(step_number, step, count_visits) cross join (values (date '2026-02-01'), (date '2025-06-01'))
+        as months(month_start);
+    create table marts.retention_cohorts as
+        select * replace (cast(retention as double) as retention) from (values
+            (date '2026-01-01', 0, date '2026-01-01', 20, 1.0), (date '2026-01-01', 1, date '2026-02-01', 20, 0.35),
+            (date '2026-02-01', 0, date '2026-02-01', 10, 1.0), (date '2026-02-01', 1, date '2026-03-01', 10, 0.01)
+        ) as v(cohort_month, months_since, month_start, count_customers, retention);
+    create table audiences.audience_history as
+        select * from (values
+            ('qualified_leads', timestamp '2026-01-01', null),
+            ('qualified_leads', timestamp '2026-03-01', null),
+            ('qualified_leads', timestamp '2026-01-01', timestamp '2026-03-02')
+        ) as v(audience, entered_at, left_at);
+    create table marts.coupon_performance as
+        select * from (values
+            ('age_group', 'under 25', 'TEN', true, 1, 500, 3000, 6000),
+            ('age_group', 'under 25', 'none', false, 3, 0, 9000, 10000),
+            ('everybody', 'everybody', 'TEN', true, 9, 9, 9, 9)
+        ) as v(segment_kind, segment, coupon_code, has_coupon, count_orders, discount_cents, margin_cents,
+            sales_with_cost_cents);
+"""
+
+
+@pytest.fixture
+def marts() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        con.execute("set TimeZone = 'UTC'")
+        con.execute(MARTS)
+        yield con
