@@ -1,11 +1,12 @@
 """Landing: the log's sealed segments, the tools' tables, CSV files and chat transcripts become objects in the lake."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import dagster as dg
 
 from headwater.configuration import ConversationSource, CsvSource, FilesSource, RestSource, SqlSource
+from headwater.land.backfill import can_backfill, try_backfill
 from headwater.land.events import land_events
 from headwater.land.extracts import try_pull
 from headwater.land.file_tables import try_land_file_tables
@@ -96,6 +97,47 @@ def _tool_assets(name: str, source: RestSource | SqlSource | FilesSource) -> lis
     return [tool, pulled]
 
 
+def _backfill(name: str, source: RestSource | SqlSource) -> list[dg.AssetsDefinition]:
+    """One asset a table, one partition a day of its cursor: materialize days in the UI to ask for them again. What is
+    new comes without it, by the table's asset in the lake; `raw` follows by its automation condition."""
+    owner = source.owner or SOURCE_OWNER
+    tables = {table: spec for table, spec in source.tables.items() if can_backfill(spec)}
+    if not tables:
+        return []
+
+    @dg.multi_asset(
+        name=f"backfill_{name}",
+        specs=[
+            dg.AssetSpec(
+                ["backfill", f"{name}__{table}"],
+                deps=[["tool", name]],
+                group_name="land",
+                kinds={"python", "parquet"},
+                owners=[owner],
+                description=f"Days of {name}'s {table} by {spec.cursor}, asked for once more as the tool has them now.",
+                skippable=True,
+            )
+            for table, spec in tables.items()
+        ],
+        partitions_def=dg.DailyPartitionsDefinition(start_date=source.history_from.isoformat(), end_offset=1),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        can_subset=True,
+    )
+    def again(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.MaterializeResult]:
+        chosen = sorted(key.path[-1].removeprefix(f"{name}__") for key in context.selected_asset_keys)
+        window = context.partition_time_window
+        since, until = (moment.astimezone(UTC).replace(tzinfo=None) for moment in (window.start, window.end))
+        report = try_backfill(platform.settings, platform.config, name, since, until, chosen)
+        for table in chosen:
+            found = report.tables[table]
+            if found.error is None:
+                counts = rows(found.rows, quarantined=found.quarantined, objects=found.objects)
+                yield dg.MaterializeResult(asset_key=["backfill", f"{name}__{table}"], metadata=counts)
+        report.check()
+
+    return [again]
+
+
 def _freshness(hours: float | None) -> dg.FreshnessPolicy | None:
     return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=hours)) if hours else None
 
@@ -103,14 +145,15 @@ def _freshness(hours: float | None) -> dg.FreshnessPolicy | None:
 def _as_declared(name: str, table: str, found: TablePulled) -> dg.AssetCheckResult:
     """A pull that was not to its end fails; what was handled as the contract says, or did no harm, warns."""
     told = [*found.changes, *found.notes]
-    metadata = {"changes": found.changes, "notes": found.notes, "quarantined": found.quarantined}
+    told_as = {"changes": found.changes, "notes": found.notes}
     return dg.AssetCheckResult(
         check_name=AS_DECLARED,
         asset_key=["lake", f"{name}__{table}"],
         passed=found.error is None and not told and not found.quarantined,
         severity=dg.AssetCheckSeverity.WARN if found.error is None else dg.AssetCheckSeverity.ERROR,
         description=str(found.error) if found.error else "; ".join(told),
-        metadata={key: dg.MetadataValue.json(value) for key, value in metadata.items()},
+        metadata={key: dg.MetadataValue.json(list(value)) for key, value in told_as.items()}
+        | {"quarantined": dg.MetadataValue.int(found.quarantined)},
     )
 
 
@@ -188,6 +231,8 @@ def land() -> dg.Definitions:
     for name, source in config().sources.items():
         if isinstance(source, RestSource | SqlSource | FilesSource):
             assets += _tool_assets(name, source)
+        if isinstance(source, RestSource | SqlSource):
+            assets += _backfill(name, source)
         if isinstance(source, CsvSource):
             assets += _csv_assets(name, source)
     chats = {name: source for name, source in config().sources.items() if isinstance(source, ConversationSource)}
