@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -20,38 +21,53 @@ class AnswerTooLargeError(httpx.TransportError):
 
 
 class Connections:
-    """The connections of one HTTP client, which it tells of by `trace` (httpx's extension of that name)."""
+    """The connections of one HTTP client, which it tells of by `trace` (httpx's extension of that name). Close it.
 
-    def __init__(self) -> None:
+    Args:
+        seconds: how long one exchange may take; a tenth more before it is noticed.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._sockets: set[socket.socket] = set()
+        self._began: float | None = None
+        self._is_over = False
+        self._ended = threading.Event()
+        self._watcher: threading.Thread | None = None
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """httpx's hook: remember each connection that is made."""
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._sockets = {known for known in self._sockets if known.fileno() >= 0}
             made = info["return_value"].get_extra_info("socket")
             if made is not None:
-                self._sockets.add(made)
+                self._sockets = {known for known in self._sockets if known.fileno() >= 0} | {made}
 
     @contextlib.contextmanager
-    def within(self, seconds: float) -> Iterator[threading.Event]:
-        """Cut every connection off when the block takes longer; what is yielded is then set."""
-        is_over = threading.Event()
+    def exchange(self) -> Iterator[Callable[[], bool]]:
+        """Cut every connection off when the block takes too long; what is yielded tells whether that was so."""
+        if self._watcher is None:  # one thread for all requests: one for each would cost more than the request
+            self._watcher = threading.Thread(target=self._watch, name="deadline", daemon=True)
+            self._watcher.start()
+        self._is_over, self._began = False, time.monotonic()
+        try:
+            yield lambda: self._is_over
+        finally:
+            self._began = None
 
-        def cut() -> None:
-            is_over.set()
-            for known in list(self._sockets):
+    def close(self) -> None:
+        """Watch no longer."""
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(self._seconds / 10):
+            began = self._began
+            if began is None or time.monotonic() - began < self._seconds:
+                continue
+            self._is_over = True
+            for known in self._sockets:
                 with contextlib.suppress(OSError):  # closed meanwhile
                     # the plain socket's: a TLS socket's own would take its session from under the reading thread
                     socket.socket.shutdown(known, socket.SHUT_RDWR)
-
-        timer = threading.Timer(seconds, cut)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield is_over
-        finally:
-            timer.cancel()
 
 
 def content_of(response: httpx.Response, most: int) -> bytes:

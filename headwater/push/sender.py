@@ -80,7 +80,7 @@ class Sender:
         self.name = name
         self.pace = Pace(rate, attempts=attempts, clock=clock, sleep=sleep)
         self._deadline = deadline
-        self._connections = Connections()
+        self._connections = Connections(deadline)
         hooks = {"response": [lambda response: limit(response, LARGEST_ANSWER)]}  # logins too
         self._client = httpx.Client(
             timeout=timeout, mounts=_DIRECT, verify=_tls(), follow_redirects=False, auth=auth, event_hooks=hooks
@@ -130,7 +130,7 @@ class Sender:
     def _exchange(self, request: Request, most: int) -> Answer | str:
         """The tool's answer, or why there is none."""
         extensions = {"trace": self._connections.trace}
-        with self._connections.within(self._deadline) as is_over:
+        with self._connections.exchange() as is_over:
             try:
                 with self._client.stream(
                     request.method, request.url, headers=request.headers, content=request.body, extensions=extensions
@@ -139,7 +139,7 @@ class Sender:
             except (httpx.InvalidURL, UnicodeError) as error:
                 raise ConfigError(f"{self.name}: {request.url} is not an address: {error}.") from error
             except (httpx.HTTPError, OSError) as error:
-                if is_over.is_set():
+                if is_over():
                     return f"no whole answer within {self._deadline:g} s"
                 return f"{error or type(error).__name__}"
 
@@ -155,6 +155,7 @@ class Sender:
 
     def close(self) -> None:
         """Close the connection."""
+        self._connections.close()
         self._client.close()
 
     def __enter__(self) -> Sender:
