@@ -1,0 +1,32 @@
+"""What people order more after a channel reached them than people like them: the arithmetic is `ml.lift`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from ml.lift import Cases, lifts
+
+COLUMNS = pa.schema(
+    [
+        ("channel", pa.string()),
+        ("campaign", pa.string()),
+        ("comparison", pa.string()),
+        ("count_reached", pa.int64()),
+        ("lift", pa.float64()),
+        ("lift_low", pa.float64()),
+        ("lift_high", pa.float64()),
+        ("incremental_orders", pa.float64()),
+        ("incremental_orders_low", pa.float64()),
+        ("incremental_orders_high", pa.float64()),
+        ("is_incremental", pa.bool_()),
+    ]
+)
+
+
+def model(dbt: Any, session: Any) -> Any:
+    """One row a channel, and one a campaign of it."""
+    dbt.config(materialized="table")
+    counted = dbt.ref("int_lift_counted").order("all").fetchall()
+    return pa.Table.from_pylist([vars(lift) for lift in lifts([Cases(*row) for row in counted])], schema=COLUMNS)
