@@ -21,6 +21,7 @@ import struct
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from math import isfinite
 from mmap import mmap
 from pathlib import Path
 from time import monotonic
@@ -102,6 +103,10 @@ def _run(
             if wrong:
                 return b"failed", step, changed, f"{names[step]}.py: {wrong}".encode("utf-8", "replace")
             body = _encode(event)
+            if _decode(body) != event:  # the encoder mends what is no JSON: NaN becomes null, a set a list
+                wrong = _not_json(event)
+                if wrong:
+                    return b"failed", step, changed, f"{names[step]}.py: returned {wrong}".encode("utf-8", "replace")
             changed |= (body != before) << step
             before = body
     except BaseException as error:  # noqa: BLE001
@@ -121,6 +126,25 @@ def _wrong(event: Any, message_id: Any, received_at: Any, may_be_faulty: bool) -
 
 def _fault(event: dict[str, Any]) -> str | None:
     return fault(event.get("type"), event.get("event"), event.get("userId"), event.get("anonymousId"))
+
+
+def _not_json(value: Any, path: str = "") -> str | None:
+    """What in an event is nothing that JSON has, or None; tuples pass for lists."""
+    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and isfinite(value)):
+        return None
+    where = path or "the event"
+    if isinstance(value, float):
+        return f"{value} as {where}, a number that JSON does not have"
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                return f"a key of type {type(key).__name__} in {where}; JSON's keys are texts"
+            if wrong := _not_json(inner, f"{path}.{key}".removeprefix(".")):
+                return wrong
+        return None
+    if isinstance(value, list | tuple):
+        return next((wrong for item in value if (wrong := _not_json(item, f"{path}[]"))), None)
+    return f"a value of type {type(value).__name__} as {where}, which JSON does not have"
 
 
 def _load(path: Path) -> _Step:

@@ -93,6 +93,11 @@ def test_the_given_events_are_not_changed(chain):
     assert given == before
 
 
+def test_a_tuple_is_a_list(chain):
+    [result] = chain(pair=on("event['properties']['pair'] = (1, 'a')")).run([order(go=True)])
+    assert (result.status, result.payload["properties"]["pair"]) == ("changed", [1, "a"])
+
+
 def test_what_comes_back_as_it_was_counts_as_unchanged(chain):
     given = order(1, nested={"a": [1, 2.0, None, "ä\n"]})
     [result] = chain(same="def transform(event):\n    return dict(event)\n").run([given])
@@ -107,6 +112,17 @@ def test_what_comes_back_as_it_was_counts_as_unchanged(chain):
         ("return 'done'", "bad.py: returned str, not an event (dict) or None"),
         ("return [event]", "bad.py: returned list, not an event (dict) or None"),
         ("event['properties']['when'] = object()", "bad.py: TypeError: Encoding objects of type object is unsupported"),
+        ("event['properties']['total'] = float('nan')", "bad.py: returned nan as properties.total, a number"),
+        (
+            "event['properties']['all'] = [{'n': float('-inf')}]",
+            "bad.py: returned -inf as properties.all[].n",
+        ),
+        ("event['properties']['tags'] = {'a'}", "bad.py: returned a value of type set as properties.tags"),
+        (
+            "event['properties']['at'] = __import__('datetime').date(2026, 1, 1)",
+            "bad.py: returned a value of type date",
+        ),
+        ("event['properties']['by'] = {1: 'a'}", "bad.py: returned a key of type int in properties.by"),
         ("event['properties']['self'] = event", "bad.py: RecursionError"),
         ("event['messageId'] = 'other'", "bad.py: changed messageId or receivedAt"),
         ("event.pop('receivedAt')", "bad.py: changed messageId or receivedAt"),
