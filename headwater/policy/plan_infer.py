@@ -17,6 +17,7 @@ import yaml
 from jsonschema_rs import Draft202012Validator
 
 DRAFTED = "Draft from {count:,} recorded events: say here what it means and when it is sent."
+MIXED = "Several types were seen"
 NOBODY = "team:unassigned"
 _KEPT_VALUES = 12
 _KEPT_KEYS = 200
@@ -25,6 +26,7 @@ _FORMATS = {
     name: Draft202012Validator({"type": "string", "format": name}, validate_formats=True)
     for name in ("date-time", "date", "uuid", "email", "ipv4", "uri")
 }
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]|$)")
 _WORD = re.compile(r"[A-Za-z][A-Za-z _/&-]{0,39}")
 _MADE_UP: dict[str, Any] = {
     "email": "person@example.com",
@@ -54,6 +56,7 @@ class Seen:
         self.items: Seen | None = None
         self.values: Counter[str] = Counter()
         self.formats: set[str] = set(_FORMATS)
+        self.dates = 0
         self.least: float = 0
         self.has_other_keys = False
 
@@ -85,6 +88,7 @@ class Seen:
 
     def _add_text(self, value: str) -> None:
         self.types["string"] += 1
+        self.dates += _DATE.match(value) is not None
         if value in self.values or len(self.values) <= _KEPT_VALUES:
             if value in self.values:
                 self.values[value] += 1
@@ -171,10 +175,17 @@ def _schema(seen: Seen, pii: dict[str, str], path: str = "") -> dict[str, Any]:
         }
     if "array" in seen.types and seen.items is not None and seen.items.count:
         made["items"] = _schema(seen.items, pii, path)
-    if {"integer", "number"} & set(types) and seen.least >= 0:
+    is_union = len(set(types) - {"null"}) > 1
+    if is_union:
+        counts = ", ".join(f"{name} {count:,}" for name, count in seen.types.most_common())
+        made["$comment"] = f"{MIXED} ({counts}): say which one is right."
+    elif seen.dates and not seen.text_format:
+        texts = f"{seen.dates:,} of {seen.types['string']:,} texts"
+        made["$comment"] = f"{texts} begin as a date, and all are of no one format: say which is right."
+    if {"integer", "number"} & set(types) and seen.least >= 0 and not is_union:
         made["minimum"] = 0
     if "string" in seen.types:
-        made |= _text_rules(seen, is_person=path in pii, only=len(types) == 1)
+        made |= {} if is_union else _text_rules(seen, is_person=path in pii, only=len(types) == 1)
     return made
 
 

@@ -126,3 +126,25 @@ def test_a_draft_passes_the_check(tmp_path: Path):
     recorded = [{"order_id": f"o{i}", "total": i / 4, "email": "a@b.co", "at": "2026-01-01"} for i in range(40)]
     (tmp_path / "order_completed.yaml").write_text(to_yaml(draft("track", "Order Completed", recorded)))
     assert check_plan(tmp_path).faults == []
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([5, "5", 7], "Several types were seen (integer 2, string 1)"),
+        (["2026-01-31T10:00:00Z", 5], "Several types were seen (string 1, integer 1)"),
+        (["2026-01-31T10:00:00Z", "2026-01-31"], "2 of 2 texts begin as a date"),
+        (["soon", "2026-01-31", "later"], "1 of 3 texts begin as a date"),
+    ],
+)
+def test_what_is_of_several_types_or_formats_is_left_to_a_person_and_says_so(values: list[Any], words: str) -> None:
+    made = draft("track", "X", [{"a": value} for value in values])["schema"]["properties"]["a"]
+    assert made["$comment"].startswith(words)
+    assert not {"minimum", "format", "enum"} & made.keys()
+
+
+def test_one_type_or_nothing_is_no_union() -> None:
+    made = draft("track", "X", [{"a": 5, "b": "2026-01-31"}, {"a": None, "b": None}])["schema"]["properties"]
+    assert made["a"]["minimum"] == 0
+    assert made["b"]["format"] == "date"
+    assert not any("$comment" in one for one in made.values())
