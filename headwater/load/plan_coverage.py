@@ -58,6 +58,14 @@ _SENT = """
           from raw.events where original is not null)
     where type = 'track' and event is not null and event is distinct from now_named group by all
 """
+# a delivery knows its message, and not what the page was called
+_DELIVERED = f"""
+    select destination, type, coalesce(event, name, ''), status, coalesce(reason, ''), count(*)
+    from raw.deliveries
+    left join (select source, message_id, {_NAME} as name from raw.events where type in ('page', 'screen'))
+        using (source, message_id)
+    group by all
+"""
 _HEARD = "select distinct source from {table} where source is not null"
 _RECORDED = f"select {{part}} from raw.events where type = ? and {_NAME} = ? order by timestamp desc limit ?"
 _KEPT_ASIDE = "select type, coalesce(event, ''), count(*) from {table} where reason like 'plan: %' group by all"
@@ -214,11 +222,11 @@ def _kept_aside(con: DuckDBPyConnection, table: str) -> dict[tuple[str, str], in
 
 
 def _deliveries(con: DuckDBPyConnection) -> dict[tuple[str, str, str], list[tuple[str, str, int]]]:
-    """(destination, type, event) → (status, reason, events), from what the destinations told."""
+    """(destination, type, event) → (status, reason, events), from what the destinations told. What is only counted
+    knows no page's name, and stands under its type."""
     found: dict[tuple[str, str, str], list[tuple[str, str, int]]] = {}
     for query in (
-        "select destination, type, coalesce(event, ''), status, coalesce(reason, ''), count(*) from raw.deliveries"
-        " group by all",
+        _DELIVERED,
         "select destination, type, coalesce(event, ''), 'filtered', coalesce(reason, ''), sum(events)"
         " from raw.delivery_counts group by all",
     ):
@@ -234,13 +242,17 @@ def _deliveries(con: DuckDBPyConnection) -> dict[tuple[str, str, str], list[tupl
 def _at_destinations(
     config: Config, kind: str, name: str, sent: dict[tuple[str, str, str], list[tuple[str, str, int]]]
 ) -> dict[str, AtDestination]:
-    """What each streaming destination got of one event. Deliveries know no page's name: those count by type."""
-    event = name if kind == "track" else ""
-    return {
-        destination: _at(described.stream, described.is_enabled, kind, name, sent.get((destination, kind, event), []))
-        for destination, described in config.destinations.items()
-        if described.stream is not None
-    }
+    """What each streaming destination got of one event."""
+    found = {}
+    for destination, described in config.destinations.items():
+        if described.stream is None:
+            continue
+        outcomes = list(sent.get((destination, kind, "" if kind in _NAMELESS else name), []))
+        if kind in ("page", "screen") and name:
+            # settings keep away by type, whatever the name
+            outcomes += [one for one in sent.get((destination, kind, ""), []) if one[1] in _BY_SETTINGS]
+        found[destination] = _at(described.stream, described.is_enabled, kind, name, outcomes)
+    return found
 
 
 def _at(stream: Stream, is_enabled: bool, kind: str, name: str, outcomes: list[tuple[str, str, int]]) -> AtDestination:

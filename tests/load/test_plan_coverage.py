@@ -107,6 +107,33 @@ def test_what_a_source_s_transformation_renamed_was_seen_under_both_names(con):
     ]  # fmt: skip
 
 
+def test_each_page_has_its_own_deliveries(con):
+    for number, name in enumerate(["Home", "Home", "Cart", "Help"]):
+        con.execute(
+            "insert into raw.events by name select ? as message_id, 'web' as source, 'page' as type, ? as payload",
+            [f"p{number}", json.dumps({"type": "page", "name": name})],
+        )
+    for number, status in enumerate(["delivered", "delivered", "rejected"]):
+        con.execute(
+            "insert into raw.deliveries by name select 'tool' as destination, 'page' as type, ? as message_id,"
+            " 'web' as source, ? as status, 'HTTP 400' as reason",
+            [f"p{number}", status],
+        )
+    con.execute(
+        "insert into raw.delivery_counts by name select 'off' as destination, 'page' as type, '' as event,"
+        " 'off' as reason, 4 as events"
+    )
+    config = configured(tool=webhook(), off=webhook())
+    there = {row.event: row.destinations for row in coverage_of(con, config) if row.type == "page"}
+    told = {name: (at["tool"].state, at["tool"].delivered, at["tool"].rejected) for name, at in there.items()}
+    assert told == {"Home": ("receives", 2, 0), "Cart": ("filtered", 0, 1), "Help": ("nothing yet", 0, 0)}
+    assert {at["off"].state for at in there.values()} == {"withheld"}
+
+
+def webhook() -> Destination:
+    return Destination(type="webhook", base_url="http://127.0.0.1:1", token="t", stream=Stream())
+
+
 def test_a_source_is_silent_until_something_of_it_came_whatever_became_of_it(con):
     config = configured()
     config.sources = {
