@@ -268,3 +268,17 @@ def test_the_verbs_stand_in_their_alphabetical_order_and_each_has_its_folder_and
         assert is_path(where.strip("`")), where
         for key in re.findall(r"`([^`]+)`", keys):
             assert is_asset(key), key
+
+
+PATH = re.compile(
+    r"`?\b((?:headwater|config|orchestration|dbt_project|sandbox|ml|tests|benchmarks|docker)/[\w/.-]*\w)`?"
+)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(CHECKOUT.glob("config/**/*.yaml")), ids=lambda path: str(path.relative_to(CHECKOUT))
+)
+def test_a_path_that_a_comment_of_the_config_names_is_there(path: Path) -> None:
+    comments = [line.partition("#")[2] for line in path.read_text(encoding="utf-8").splitlines() if "#" in line]
+    named = [found for comment in comments for found in PATH.findall(comment)]
+    assert [one for one in named if not (CHECKOUT / one).exists()] == []
