@@ -24,7 +24,7 @@ from headwater.push.destinations.base import ANSWER_BYTES, TRANSIENT_STATUS, Ans
 from headwater.push.pace import ATTEMPTS, LONGEST_ASKED, LONGEST_WAIT, AskedToWaitError, Pace
 
 DEADLINE = 60.0
-LARGEST_ANSWER = 10_000_000
+LARGEST_ANSWER = 50_000_000
 Read = TypeVar("Read")
 
 _DIRECT = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
@@ -43,7 +43,7 @@ class Reading(Protocol):
 
     @property
     def answer_bytes(self) -> int:
-        """How many bytes of an answer are read at most."""
+        """How many bytes of an answer are read at most, beside four times what was sent."""
 
     def is_readable(self, answer: Answer) -> bool:
         """Whether the answer tells the outcome of each record."""
@@ -104,7 +104,9 @@ class Sender:
         while True:
             self.pace.take()
             told = None
-            answer = self._exchange(request, reading.answer_bytes if reading else ANSWER_BYTES)
+            # an answer may repeat what was sent, with words about it
+            most = (reading.answer_bytes if reading else ANSWER_BYTES) + 4 * len(request.body)
+            answer = self._exchange(request, most)
             if isinstance(answer, str):
                 failure = answer
             else:

@@ -228,7 +228,7 @@ def test_an_endless_answer_is_not_read_to_its_end_packed_or_not() -> None:
         with (
             rude_server(tool) as url,
             Sender("wordy", 1000, attempts=1) as sender,
-            pytest.raises(UnavailableError, match="its answer has over 1,000,000 bytes"),
+            pytest.raises(UnavailableError, match="its answer has over 1,000,008 bytes"),
         ):
             sender.send(Request("POST", url, {}, b"{}"))
 

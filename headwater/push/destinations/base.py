@@ -135,8 +135,9 @@ class Destination(ABC):
     `rate_per_second` the requests a second that the tool allows, `token_in` where its API wants the token (it stands
     nowhere else), `knows_repeats` that it counts an event that comes again once, `counted_types` the types of events of
     which its own report has as many, under one name, as it was given (a profile may be updated by several requests, or
-    by none), `answer_bytes` how much of an answer is read at most, `takes_pages` that an answer in HTML may be the
-    tool's own (else it is a proxy's or a log-in page, whatever its status, and nothing counts as accepted).
+    by none), `answer_bytes` how much of an answer is read at most beside four times what was sent, `takes_pages` that
+    an answer in HTML may be the tool's own (else it is a proxy's or a log-in page, whatever its status, and nothing
+    counts as accepted).
 
     Args:
         config: `destinations/<name>.yaml`.
