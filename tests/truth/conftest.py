@@ -39,7 +39,7 @@ from headwater.storage.warehouse import connect, ensure_schemas
 BIN = Path(sys.executable).parent
 PEOPLE, SEED, TOLD_UPTO = 2500, 11, "2026-11-21"
 T = "2026-11-05 12:00:00"
-MODELS = ["+high_value_customers", "+int_churn_features", "+marketing_efficiency", "+path_effectiveness", "+channel_lift"]
+MODELS = ["+high_value_customers", "+int_churn_features", "+marketing_efficiency", "+channel_lift"]
 
 
 @dataclass(frozen=True)
