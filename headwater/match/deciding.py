@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from duckdb import DuckDBPyConnection
+import pyarrow.compute as pc
 
 from headwater.configuration import Identity
 from headwater.match.graph import Flags, Ints, Nodes, components, first_of_each, within_caps, within_limits
 from headwater.match.mentions import type_codes
+from headwater.match.ordering import Region
 from headwater.match.region import normal_ids
 
 
@@ -22,27 +23,25 @@ from headwater.match.region import normal_ids
 class Decided:
     """Attributes:
     anchors: the first node of each person.
-    anchor_of: node → the anchor of its person.
-    cluster_of: node → the first node of all that ties connect with it, believed or refused.
-    refused: link → why it is not believed.
+    person_of: node → its person, counting through `anchors`.
+    cluster_of: node → the person of the first node of all that ties connect with it, believed or refused.
+    refused: tie → why it is not believed.
     """
 
     anchors: Ints
-    anchor_of: Ints
+    person_of: Ints
     cluster_of: Ints
     refused: dict[int, str]
 
 
-def decide(con: DuckDBPyConnection, identity: Identity) -> Decided:
-    """Decide about every link of the temp tables `_nodes` and `_links`."""
+def decide(identity: Identity, region: Region) -> Decided:
+    """Decide about every tie of a region."""
     codes = type_codes(identity)
     types = list(codes)
-    nodes = Nodes(_column(con, "code::bigint", "_nodes order by node"))
-    left, right = (_column(con, name, "_links order by link") for name in ("left_node", "right_node"))
-    by_hand = _column(con, "source::bigint", "_links order by link") < 0
+    nodes, left, right, by_hand = Nodes(region.codes), region.left, region.right, region.sources < 0
     kept = np.ones(len(left), dtype=bool)
     refused: dict[int, str] = {}
-    apart, alone = _exclusions(con, identity)
+    apart, alone = _exclusions(identity, region)
     for index, reason in _excluded(left, right, apart, alone).items():
         kept[index] = False
         refused[index] = f"excluded: {reason}"
@@ -69,29 +68,19 @@ def decide(con: DuckDBPyConnection, identity: Identity) -> Decided:
         )
     at = at[joined]
     person = components(len(nodes.types), left[at], right[at])
-    anchors = first_of_each(person)
     cluster = components(len(nodes.types), left, right) if refused else person
-    return Decided(anchors, anchors[person], first_of_each(cluster)[cluster], refused)
+    # the first node of a cluster is the first of its person too
+    return Decided(first_of_each(person), person, person[first_of_each(cluster)][cluster], refused)
 
 
-def _column(con: DuckDBPyConnection, expression: str, rows: str) -> Ints:
-    found = con.execute(f"select {expression} as found from {rows}").fetchnumpy()["found"]
-    return np.asarray(found, dtype=np.int64)
-
-
-def _exclusions(
-    con: DuckDBPyConnection, identity: Identity
-) -> tuple[list[tuple[tuple[int, int], str]], Mapping[int, str]]:
+def _exclusions(identity: Identity, region: Region) -> tuple[list[tuple[tuple[int, int], str]], Mapping[int, str]]:
     """Pairs of nodes that stay apart, and nodes that tie nobody, each with the reason; those that are in the region."""
     codes = type_codes(identity)
     apart: list[tuple[tuple[int, int], str]] = []
     alone: dict[int, str] = {}
     for override in identity.exclude:
-        found = [
-            con.execute("select node from _nodes where code = ? and id_value = ?", [codes[id_type], value]).fetchone()
-            for id_type, value in normal_ids(identity, override.ids)
-        ]
-        present = [row[0] for row in found if row]
+        found = [_node(region, codes[id_type], value) for id_type, value in normal_ids(identity, override.ids)]
+        present = [node for node in found if node is not None]
         if len(present) < len(override.ids):
             continue
         if len(present) == 1:
@@ -99,6 +88,11 @@ def _exclusions(
         else:
             apart.append(((present[0], present[1]), override.reason))
     return apart, alone
+
+
+def _node(region: Region, code: int, value: str) -> int | None:
+    named = np.flatnonzero(pc.equal(region.values, value).to_numpy(zero_copy_only=False) & (region.codes == code))
+    return int(named[0]) if len(named) else None
 
 
 def _excluded(

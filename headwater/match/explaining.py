@@ -38,7 +38,7 @@ def describe(con: DuckDBPyConnection, identity: Identity, written: str) -> Itera
     yield f"customer_id {customer_id}"
     known = con.execute(
         "select id_type, id_value, first_landed from identity.identifiers "
-        "where customer_id = ? and id_type <> 'customer_id' order by first_landed, id_type, id_value",
+        "where customer_id = ? and id_type <> 'customer_id' order by first_landed, first_row, id_type, id_value",
         [customer_id],
     ).fetchall()
     yield from ("", f"{len(known)} identifiers, in the order in which they landed:")
@@ -100,13 +100,13 @@ def _find(con: DuckDBPyConnection, identity: Identity, written: str) -> tuple[st
 def _ties(con: DuckDBPyConnection, objects: _Objects, table: str, customer_id: str) -> Iterator[str]:
     reason = "reason" if table == "refused_edges" else "''"
     rows = con.execute(
-        f"""select left_type, left_value, right_type, right_value, source_table, first_landed, {reason}
-        from identity.{table} where {_OF_PERSON} order by first_landed, left_value, right_value""",
+        f"""select left_type, left_value, right_type, right_value, source_table, first_landed, first_row, {reason}
+        from identity.{table} where {_OF_PERSON} order by first_landed, first_row, left_value, right_value""",
         {"id": customer_id},
     ).fetchall()
-    for left_type, left_value, right_type, right_value, source, at, why in rows:
+    for left_type, left_value, right_type, right_value, source, at, row, why in rows:
         yield f"  {left_type} {_short(left_value)} + {right_type} {_short(right_value)}{f': {why}' if why else ''}"
-        yield f"      {objects.place(source, at)}"
+        yield f"      {objects.place(source, at, row)}"
 
 
 def _decided(con: DuckDBPyConnection, customer_id: str) -> Iterator[str]:
@@ -143,16 +143,15 @@ class _Objects:
         self._con = con
         self._of_table: dict[str, dict[str, str]] = {}
 
-    def place(self, table: str, at: str) -> str:
+    def place(self, table: str, at: str, row: int) -> str:
         """Where a tie was read first, and when that landed."""
         if not at:
             return table
         if table not in self._of_table:
             rows = self._con.execute("select lake_object from identity.read_objects where source_table = ?", [table])
             self._of_table[table] = {landed(found): found for (found,) in rows.fetchall()}
-        moment, _, row = at.rpartition("/")
-        found = self._of_table[table].get(moment)
-        return f"{table}, {f'{found} row {int(row)}' if found else 'no lake object'}, {_moment(at)}"
+        found = self._of_table[table].get(at)
+        return f"{table}, {f'{found} row {row}' if found else 'no lake object'}, {_moment(at)}"
 
 
 def _moment(at: str) -> str:

@@ -21,9 +21,12 @@ def write(con: DuckDBPyConnection, moment: datetime) -> tuple[int, int]:
     Returns:
         How many people were merged into another, how many identifiers were split off.
     """
+    if con.execute("select 1 from _before limit 1").fetchone() is None:
+        return 0, 0
     con.execute(
         """create or replace temp table _moved as
-        select b.customer_id as from_id, a.customer_id as to_id, a.id_type, a.id_value, b.first_landed, code
+        select b.customer_id as from_id, a.customer_id as to_id, a.id_type, a.id_value, b.first_landed,
+            b.first_row, code
         from _before b join identity.identifiers a using (id_type, id_value) join _types using (id_type)
         where a.customer_id <> b.customer_id"""
     )
@@ -32,7 +35,7 @@ def write(con: DuckDBPyConnection, moment: datetime) -> tuple[int, int]:
         select from_id, to_id as into_id, id_type as anchor_type, id_value as anchor_value
         from _moved
         where from_id not in (select customer_id from _people)
-        qualify row_number() over (partition by from_id order by first_landed, code, id_value) = 1"""
+        qualify row_number() over (partition by from_id order by first_landed, first_row, code, id_value) = 1"""
     )
     con.execute(
         """insert into identity.changes by name

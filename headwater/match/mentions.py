@@ -23,6 +23,9 @@ from headwater.match.tidying import phone_function, tidied
 
 ROWS = 1 << 40
 """More rows than a lake object has; `place` is rank * ROWS + row."""
+_NO_SEEN = "select 0::tinyint as code, ''::text as id_value, 0::bigint as place where false"
+_NO_TIES = """select 0::tinyint as left_code, ''::text as left_value, 0::tinyint as right_code, ''::text as right_value,
+    0::tinyint as source, 0::bigint as place where false"""
 
 
 def type_codes(identity: Identity) -> dict[str, int]:
@@ -58,66 +61,72 @@ def read_mentions(con: DuckDBPyConnection, identity: Identity, news: News) -> No
     """
     codes = type_codes(identity)
     sources = {name: number for number, name in enumerate(news.tables)}
-    con.execute(
-        "create or replace temp table _mentions (hub_code tinyint, hub_value text, code tinyint, id_value text, "
-        "source tinyint, place bigint)"
-    )
+    seen, ties = [_NO_SEEN], [_NO_TIES]
+    tables: list[str] = []
     with phone_function(con, identity):
         for edge in identity.edges:
             table = news.tables.get(edge.table)
             if table is None or (news.reason is None and not news.fresh[edge.table]):
                 continue
             fresh = news.fresh[edge.table] if news.reason is None else None
-            _read(con, identity, codes, edge, table, fresh, sources[edge.table])
+            tables.append(f"_rows_{len(tables)}")
+            _read(con, identity, edge, table, fresh, tables[-1])
+            types = [codes[id_type] for id_type in _ordered(codes, edge)]
+            seen += [
+                f"select {code}, v{i}, place from {tables[-1]} where v{i} is not null" for i, code in enumerate(types)
+            ]
+            ties += _pairs(tables[-1], types, sources[edge.table])
     con.execute(
-        """create or replace temp table _seen as
-        select code, id_value, min(place) as place from _mentions group by all"""
+        f"""create or replace temp table _seen as
+        select code, id_value, min(place) as place from ({" union all ".join(seen)}) group by all"""
     )
     con.execute(
-        """create or replace temp table _ties as
-        select hub_code as left_code, hub_value as left_value, code as right_code, id_value as right_value,
-            arg_min(source, place) as source, min(place) as place
-        from _mentions where hub_code <> code or hub_value <> id_value group by all"""
+        f"""create or replace temp table _ties as
+        select left_code, left_value, right_code, right_value, arg_min(source, place) as source, min(place) as place
+        from ({" union all ".join(ties)}) where left_code <> right_code or left_value <> right_value group by all"""
     )
-    con.execute("drop table _mentions")
+    for name in tables:
+        con.execute(f"drop table {name}")
+
+
+def _pairs(table: str, types: list[int], source: int) -> list[str]:
+    """Queries for the pairs of the rows: each value with the first of its row that is there."""
+    queries = []
+    for hub, hub_code in enumerate(types):
+        first = " and ".join([*(f"v{i} is null" for i in range(hub)), f"v{hub} is not null"])
+        queries += [
+            f"select {hub_code}, v{hub}, {types[i]}, v{i}, {source}, place from {table} "
+            f"where {first} and v{i} is not null"
+            for i in range(hub + 1, len(types))
+        ]
+    return queries
+
+
+def _ordered(codes: dict[str, int], edge: EdgeSource) -> list[str]:
+    """The types of a row, highest priority first: the first that is there becomes the hub of its row."""
+    return sorted(edge.ids, key=codes.__getitem__)
 
 
 def _read(
-    con: DuckDBPyConnection,
-    identity: Identity,
-    codes: dict[str, int],
-    edge: EdgeSource,
-    table: Table,
-    fresh: list[str] | None,
-    source: int,
+    con: DuckDBPyConnection, identity: Identity, edge: EdgeSource, table: Table, fresh: list[str] | None, target: str
 ) -> None:
-    # highest priority first: the first that is there becomes the hub of its row
-    types = sorted(edge.ids, key=codes.__getitem__)
+    types = _ordered(type_codes(identity), edge)
     names = [f"v{i}" for i in range(len(types))]
     values = ", ".join(
         f"{tidied(edge.ids[id_type], identity.id_types[id_type])} as {name}"
         for name, id_type in zip(names, types, strict=True)
     )
     condition = f"({edge.where}) and {only_objects(table, fresh)}" if edge.where else only_objects(table, fresh)
-    hub_value = f"coalesce({', '.join(names)})"
-    hub_code = "case " + " ".join(f"when {n} is not null then {codes[t]}" for n, t in zip(names, types, strict=True))
     try:
         con.execute(
-            f"""create or replace temp table _rows as
+            f"""create or replace temp table {target} as
             select {", ".join(names)}, min(rank * {ROWS} + row) as place
             from (
                 select {values}, {table.lake_object} as lake_object, {table.row}::bigint as row
                 from {table.sql} where {condition}
             ) join _ranks using (lake_object)
-            where {hub_value} is not null
+            where coalesce({", ".join(names)}) is not null
             group by {", ".join(names)}"""
         )
     except duckdb.Error as error:
         raise unreadable(edge.table, error) from error
-    for name, id_type in zip(names, types, strict=True):
-        con.execute(
-            f"""insert into _mentions
-            select {hub_code} end, {hub_value}, {codes[id_type]}, {name}, {source}, place
-            from _rows where {name} is not null"""
-        )
-    con.execute("drop table _rows")

@@ -18,18 +18,27 @@ from headwater.match.news import News
 from headwater.policy.identifiers import normal
 
 BY_HAND = "identity.yaml"
-TABLES = ("_types", "_sources", "_included", "_touched", "_before", "_nodes", "_links", "_known", "_fresh_ties")
-# where a stored row landed, as one number
-_AT = f"rank * {ROWS} + right(first_landed, 12)::bigint"
-_MOMENT = "left(first_landed, length(first_landed) - 13)"
+TABLES = (
+    "_people",
+    "_types",
+    "_sources",
+    "_included",
+    "_touched",
+    "_before",
+    "_nodes",
+    "_links",
+    "_known",
+    "_fresh_ties",
+)
 
 
 def lay_out(con: DuckDBPyConnection, identity: Identity, news: News) -> None:
     """Fill temp tables, from `_seen` and `_ties`:
 
     * `_before`: rows of `identity.identifiers` that will be written anew,
-    * `_nodes(node, code, id_value, place)`: its identifiers, numbered by age,
-    * `_links(link, left_node, right_node, source, place)`: its ties in landing order.
+    * `_nodes(code, id_value, place)`: its identifiers,
+    * `_links(left_row, right_row, source, place)`: its ties between rows of `_nodes`; one that is included by hand as
+      well is there twice.
     """
     _name_codes(con, identity, news)
     if news.reason is None:
@@ -41,28 +50,11 @@ def lay_out(con: DuckDBPyConnection, identity: Identity, news: News) -> None:
     else:
         con.execute("create or replace temp table _before as from identity.identifiers")
         nodes, links = "from _seen", "from _ties"
-    # a component's anchor is its lowest number
-    con.execute(
-        f"""create or replace temp table _nodes as
-        select row_number() over (order by place, code, id_value) - 1 as node, * from ({nodes})"""
-    )
+    con.execute(f"create or replace temp table _nodes as {nodes}")
     con.execute(
         f"""create or replace temp table _links as
-        select row_number() over (order by place, left_code, right_code, left_node, right_node) - 1 as link,
-            left_node, right_node, source, place
-        from (
-            select l.node as left_node, r.node as right_node, l.code as left_code, r.code as right_code,
-                min(t.place) as place, arg_min(t.source, t.place) as source
-            from ({links} union all by name from _included) as t
-            join _nodes l on l.code = left_code and l.id_value = left_value
-            join _nodes r on r.code = right_code and r.id_value = right_value
-            group by all
-        )"""
-        if _has_included(con) or news.reason is None
-        else f"""create or replace temp table _links as
-        select row_number() over (order by t.place, l.code, r.code, l.node, r.node) - 1 as link,
-            l.node as left_node, r.node as right_node, source, t.place
-        from ({links}) as t
+        select l.rowid as left_row, r.rowid as right_row, source, t.place
+        from ({links} union all by name from _included) as t
         join _nodes l on l.code = left_code and l.id_value = left_value
         join _nodes r on r.code = right_code and r.id_value = right_value"""
     )
@@ -108,19 +100,15 @@ def normal_ids(identity: Identity, ids: list[str]) -> list[tuple[str, str]]:
     ]
 
 
-def _has_included(con: DuckDBPyConnection) -> bool:
-    return con.execute("select 1 from _included limit 1").fetchone() is not None
-
-
 def _touch(con: DuckDBPyConnection) -> None:
     """`_touched(cluster)`: the clusters that what was read has to do with. What is known already touches nothing."""
     con.execute(
         f"""create or replace temp table _known as
-        select code, id_value, cluster, {_AT} as place
+        select code, id_value, cluster, rank * {ROWS} + first_row as place
         from (
-            select s.code, s.id_value, i.cluster, i.first_landed
+            select s.code, s.id_value, i.cluster, i.first_landed, i.first_row
             from identity.identifiers i join _types t using (id_type) join _seen s using (code, id_value)
-        ) join _moments on landed = {_MOMENT}"""
+        ) join _moments on landed = first_landed"""
     )
     con.execute(
         f"""create or replace temp table _fresh_ties as
@@ -128,18 +116,20 @@ def _touch(con: DuckDBPyConnection) -> None:
         anti join (
             select left_code, left_value, right_code, right_value
             from (
-                select t.*, stored.first_landed
+                select t.*, stored.first_landed, stored.first_row
                 from (
-                    select left_type, left_value, right_type, right_value, first_landed from identity.edges
+                    select left_type, left_value, right_type, right_value, first_landed, first_row
+                    from identity.edges
                     union all
-                    select left_type, left_value, right_type, right_value, first_landed from identity.refused_edges
+                    select left_type, left_value, right_type, right_value, first_landed, first_row
+                    from identity.refused_edges
                 ) as stored
                 join _types l on l.id_type = left_type
                 join _types r on r.id_type = right_type
                 join _ties t on t.left_code = l.code and t.left_value = stored.left_value
                     and t.right_code = r.code and t.right_value = stored.right_value
-            ) left join _moments on landed = {_MOMENT}
-            where first_landed = '' or {_AT} <= place
+            ) left join _moments on landed = first_landed
+            where first_landed = '' or rank * {ROWS} + first_row <= place
         ) using (left_code, left_value, right_code, right_value)"""
     )
     con.execute(
@@ -165,8 +155,8 @@ def _touch(con: DuckDBPyConnection) -> None:
 _STORED_NODES = f"""
 select code, id_value, min(place) as place
 from (
-    select code, id_value, {_AT} as place
-    from _before join _types using (id_type) join _moments on landed = {_MOMENT}
+    select code, id_value, rank * {ROWS} + first_row as place
+    from _before join _types using (id_type) join _moments on landed = first_landed
     union all
     select code, id_value, place
     from _seen
@@ -179,17 +169,17 @@ from (
 group by code, id_value"""
 
 _STORED_LINKS = f"""
-select l.code as left_code, left_value, r.code as right_code, right_value, source, {_AT} as place
+select l.code as left_code, left_value, r.code as right_code, right_value, source, rank * {ROWS} + first_row as place
 from (
-    select left_type, left_value, right_type, right_value, source_table, first_landed from identity.edges
-    where cluster in (from _touched)
+    select left_type, left_value, right_type, right_value, source_table, first_landed, first_row
+    from identity.edges where cluster in (from _touched)
     union all
-    select left_type, left_value, right_type, right_value, source_table, first_landed from identity.refused_edges
-    where cluster in (from _touched)
+    select left_type, left_value, right_type, right_value, source_table, first_landed, first_row
+    from identity.refused_edges where cluster in (from _touched)
 ) as stored
 join _types l on l.id_type = left_type
 join _types r on r.id_type = right_type
 join _sources on name = source_table
-join _moments on landed = {_MOMENT}
+join _moments on landed = first_landed
 union all by name
 from _fresh_ties"""

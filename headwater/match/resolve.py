@@ -12,27 +12,23 @@ the older anchor stays.
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import numpy as np
-import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from headwater.configuration import Identity
 from headwater.configuration.identity_checks import split_id
 from headwater.match import history
 from headwater.match.accounts import write_members
-from headwater.match.deciding import Decided, decide
-from headwater.match.mentions import ROWS, rank_objects, read_mentions
+from headwater.match.deciding import decide
+from headwater.match.mentions import rank_objects, read_mentions
 from headwater.match.news import News, read_news, remember
+from headwater.match.ordering import fetch
 from headwater.match.region import drop, lay_out
+from headwater.match.writing import write_people
 from headwater.policy.identifiers import normal
 from headwater.storage.warehouse import transaction
-
-# Never change it: every customer id that was ever given out is made from it.
-NAMESPACE = uuid.UUID("8b1f6c1e-7d0c-5b60-9a51-3f2b8e4d7a90")
 
 
 @dataclass(frozen=True)
@@ -49,11 +45,6 @@ class Resolved:
     touched: int = field(default=0, compare=False)
     merged: int = field(default=0, compare=False)
     split: int = field(default=0, compare=False)
-
-
-def customer_id(id_type: str, id_value: str) -> str:
-    """The id of the person whose anchor this identifier is."""
-    return str(uuid.uuid5(NAMESPACE, f"{id_type}:{id_value}"))
 
 
 def resolve(
@@ -79,10 +70,10 @@ def resolve(
         rank_objects(con, news)
         read_mentions(con, identity, news)
         lay_out(con, identity, news)
-        decided = decide(con, identity)
-        _name_people(con, decided)
+        region = fetch(con)
+        decided = decide(identity, region)
         with transaction(con):
-            _write(con, news.reason is not None)
+            write_people(con, identity, news, region, decided)
             moved = history.write(con, moment)
             remember(con, news)
             _write_overrides(con, identity)
@@ -92,77 +83,6 @@ def resolve(
         return done
     finally:
         drop(con)
-        for table in ("_people", "_of_node", "_refused"):
-            con.execute(f"drop table if exists {table}")
-
-
-def _name_people(con: DuckDBPyConnection, decided: Decided) -> None:
-    """`_people(anchor, customer_id)`, `_of_node(node, anchor, cluster)`, `_refused(link, reason)`."""
-    count = len(decided.anchor_of)
-    given = {
-        "_given_people": pa.table({"anchor": decided.anchors}),
-        "_given_nodes": pa.table({"node": np.arange(count), "anchor": decided.anchor_of, "first": decided.cluster_of}),
-        "_given_refused": pa.table(
-            {
-                "link": pa.array(decided.refused.keys(), pa.int64()),
-                "reason": pa.array(decided.refused.values(), pa.string()),
-            }
-        ),
-    }
-    for name, table in given.items():
-        con.register(name, table)
-    try:
-        con.execute(
-            f"""create or replace temp table _people as
-            select anchor, {_uuid5("id_type || ':' || id_value")} as customer_id
-            from _given_people join _nodes on node = anchor join _types using (code)"""
-        )
-        con.execute(
-            """create or replace temp table _of_node as
-            with firsts as (
-                select node as first, (hash(code, id_value) >> 1)::bigint as cluster
-                from _nodes where node in (select first from _given_nodes)
-            )
-            select node, anchor, cluster from _given_nodes join firsts using (first)"""
-        )
-        con.execute("create or replace temp table _refused as from _given_refused")
-    finally:
-        for name in given:
-            con.unregister(name)
-
-
-def _write(con: DuckDBPyConnection, is_full: bool) -> None:
-    old = "true" if is_full else "cluster in (from _touched)"
-    for table in ("identifiers", "edges", "refused_edges"):
-        con.execute(f"delete from identity.{table} where {old}")
-    landed = f"landed || '/' || lpad((place % {ROWS})::varchar, 12, '0')"
-    con.execute(
-        f"""insert into identity.identifiers by name
-        select id_type, id_value, customer_id, {landed} as first_landed, cluster
-        from _nodes join _of_node using (node) join _people using (anchor) join _types using (code)
-        join _moments on rank = place // {ROWS}"""
-    )
-    con.execute(
-        f"""insert into identity.identifiers by name
-        select 'customer_id' as id_type, customer_id as id_value, customer_id, {landed} as first_landed, cluster
-        from _people join _nodes on node = _people.anchor join _of_node using (node)
-        join _moments on rank = place // {ROWS}"""
-    )
-    links = f"""
-        select lt.id_type as left_type, l.id_value as left_value, rt.id_type as right_type, r.id_value as right_value,
-            s.name as source_table, case when k.place < 0 then '' else {landed.replace("place ", "k.place ")} end
-                as first_landed,
-            o.cluster, {{reason}}
-        from _links k {{which}}
-        join _nodes l on l.node = left_node join _types lt on lt.code = l.code
-        join _nodes r on r.node = right_node join _types rt on rt.code = r.code
-        join _of_node o on o.node = left_node
-        join _sources s on s.source = k.source
-        left join _moments on rank = k.place // {ROWS}"""
-    which = "anti join _refused using (link)"
-    con.execute("insert into identity.edges by name " + links.format(reason="", which=which))
-    which = "join _refused w using (link)"
-    con.execute("insert into identity.refused_edges by name " + links.format(reason="w.reason", which=which))
 
 
 def _write_overrides(con: DuckDBPyConnection, identity: Identity) -> None:
@@ -198,13 +118,3 @@ def _counted(
 def _one(con: DuckDBPyConnection, query: str) -> int:
     row = con.execute(query).fetchone()
     return int(row[0]) if row else 0
-
-
-def _uuid5(name: str) -> str:
-    """`customer_id` in SQL, over an expression of «type:value»."""
-    digest = f"sha1(unhex('{NAMESPACE.hex}') || encode({name}))"
-    return (
-        "(select substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-5' || substr(h, 14, 3) || '-' || "
-        "translate(substr(h, 17, 1), '0123456789abcdef', '89ab89ab89ab89ab') || substr(h, 18, 3) || '-' || "
-        f"substr(h, 21, 12) from (select {digest} as h))"
-    )

@@ -47,7 +47,13 @@ def phone_function(con: DuckDBPyConnection, identity: Identity) -> Iterator[None
 
 def tidied(expression: str, id_type: IdType) -> str:
     """The SQL that gives the identifier as it is compared, or null when it is none."""
-    value = _without_junk(f"nullif(trim(({expression})::varchar, {_BLANKS}), '')", id_type)
+    written = f"({expression})::varchar"
+    # cutting any blank there is costs many times a look at the two ends
+    trimmed = (
+        f"case when ({written})[1] between '!' and '~' and ({written})[-1] between '!' and '~' "
+        f"then {written} else nullif(trim({written}, {_BLANKS}), '') end"
+    )
+    value = _without_junk(f"({trimmed})", id_type)
     if id_type.normalise == "email":
         value = f"lower(nfc_normalize({value}))"
         value = f"case when regexp_full_match({value}, {text(EMAIL)}) then {value} end"
@@ -61,7 +67,11 @@ def _without_junk(value: str, id_type: IdType) -> str:
     if not junk:
         return value
     listed = ", ".join(text(each) for each in junk)
-    return f"case when lower(nfc_normalize({value})) not in ({listed}) then {value} end"
+    folded = f"lower(nfc_normalize({value})) not in ({listed})"
+    if all(each.isascii() for each in junk):
+        # no letter that folds to an ASCII one takes more than three bytes: what is longer need not be folded
+        folded = f"strlen({value}) > {3 * max(map(len, junk))} or {folded}"
+    return f"case when {folded} then {value} end"
 
 
 def text(value: str) -> str:

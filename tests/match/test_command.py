@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from headwater.configuration import Identity, Override
 from headwater.errors import UnavailableError, UsageError
 from headwater.match.command import explain
-from headwater.match.resolve import customer_id, resolve
+from headwater.match.resolve import resolve
+from headwater.match.writing import customer_id
 from headwater.settings import load_settings
 from headwater.storage.warehouse import connect, ensure_schemas, publish
 

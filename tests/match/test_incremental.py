@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.configuration import EdgeSource, Identity, IdType, Override
-from headwater.match.resolve import customer_id, resolve
+from headwater.match.resolve import resolve
+from headwater.match.writing import customer_id
 from headwater.storage.warehouse import declared_tables
 from headwater.storage.warehouse.schema import create_table
 

@@ -10,7 +10,8 @@ import pytest
 
 from headwater.configuration import EdgeSource, Identity
 from headwater.errors import ConfigError
-from headwater.match.resolve import Resolved, customer_id, resolve
+from headwater.match.resolve import Resolved, resolve
+from headwater.match.writing import customer_id
 
 Con = duckdb.DuckDBPyConnection
 People = Callable[[], dict[str, set[str]]]

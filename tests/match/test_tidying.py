@@ -19,7 +19,9 @@ TYPES = {
 RULES = Identity(id_types=TYPES, edges=[], default_region="GB")
 # twelve scripts, composed and decomposed letters, capitals whose small letter is longer
 SCRIPTS = "aAéÉΣςßẞİıжЖאبदตが客한აԱሀ0@. -+()\u0301\u00a0\t"
-TEXTS = st.one_of(st.text(), st.text(SCRIPTS), st.text("0123456789+- ()"), st.just("NULL"), st.just("Test@Example.com "))
+TEXTS = st.one_of(
+    st.text(), st.text(SCRIPTS), st.text("0123456789+- ()"), st.just("NULL"), st.just("Test@Example.com ")
+)
 
 
 @pytest.mark.slow
