@@ -218,23 +218,36 @@ def test_a_destination_that_cannot_be_used_stays_as_it_was_and_the_others_follow
 def test_a_removed_destination_that_hangs_does_not_hold_up_an_edit(
     settings: Settings, tool: ToolServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "PATIENCE_AT_END", 3600)
-    began, free = threading.Event(), threading.Event()
-    with ToolServer() as hanging:
+    began, free, real = threading.Event(), threading.Event(), worker._delivery
 
-        def hang(*_: object) -> tuple[int, dict[str, str], bytes]:
+    class Hanging:
+        outlives_failures = True
+
+        def step(self) -> int:
             began.set()
-            free.wait(300)
-            return 200, {}, b"{}"
+            free.wait(600)
+            return 0
 
-        hanging.answer = hang  # type: ignore[method-assign]
-        write_config(settings, one=webhook(hanging))
-        with working(settings, load_config(settings)):
-            write_events(settings.log_dir, track(1))
+        def is_turned(self) -> bool:
+            return False
+
+        def close(self) -> None:
+            pass
+
+    def delivery(given: Settings, config: Config, name: str) -> Callable[[threading.Event], Any]:
+        return (lambda _: Hanging()) if name == "one" else real(given, config, name)
+
+    monkeypatch.setattr(worker, "PATIENCE_AT_END", 3600)
+    monkeypatch.setattr(worker, "_delivery", delivery)
+    write_config(settings, one=webhook(tool))
+    write_events(settings.log_dir, track(1))
+    with working(settings, load_config(settings)):
+        try:
             assert began.wait(120)
             (settings.config_dir / "destinations" / "one.yaml").unlink()
             write_config(settings, two=webhook(tool))
             wait_until(lambda: len(tool.accepted) == 1)
+        finally:
             free.set()
 
 
