@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from benchmarks import collector, collector_live, delivery, flow, loading
+from benchmarks import collector, collector_live, delivery, extracts, flow, loading
 from benchmarks.rows import line
 from headwater.settings import CHECKOUT
 
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "collector": collector.measures,
     "collector_live": collector_live.measures,
     "delivery": delivery.measures,
+    "extracts": extracts.measures,
     "loading": loading.measures,
     "flow": flow.measures,
 }

@@ -195,14 +195,25 @@ def listing_of(work: Work, name: str, state: dict[str, Any]) -> Listing:
 
 
 def between(work: Work, name: str, learned: Learned, since: Cursor, until: Cursor) -> Iterator[Typed]:
-    """The rows of one table whose cursor is in [since, until), whatever the place.
+    """The rows of one table whose cursor is in [since, until), whatever the place. Some may come more than once.
 
     Raises:
         UnavailableError, DataError, ConfigError: the tool does not answer with rows.
     """
+    for attempt in range(BEGUN_AGAIN):
+        try:
+            yield from _between(work, name, learned, since, until)
+            return
+        except LearnedError as error:
+            if attempt == BEGUN_AGAIN - 1:
+                raise DataError(f"{work.where(name)} has other columns each time it is asked.") from error
+
+
+def _between(work: Work, name: str, learned: Learned, since: Cursor, until: Cursor) -> Iterator[Typed]:
     table = work.source.tables[name]
     if isinstance(table, RestTable):
-        yield from _pages_between(work, name, table, Columns(table, learned, can_begin_again=True), since, until)
+        columns = Columns(table, learned, can_begin_again=False)
+        yield from _pages_between(work, name, table, columns, since, until, begins_again=False)
         return
     assert isinstance(table, SqlTable) and isinstance(work.source, SqlSource)
     found = reader(work.source.url, name, table, work.where(name))
@@ -219,7 +230,14 @@ def _pages(work: Work, name: str, table: RestTable, learned: Learned, place: Pla
 
 
 def _pages_between(
-    work: Work, name: str, table: RestTable, columns: Columns, since: Cursor, until: Cursor
+    work: Work,
+    name: str,
+    table: RestTable,
+    columns: Columns,
+    since: Cursor,
+    until: Cursor,
+    *,
+    begins_again: bool = True,
 ) -> Iterator[Typed]:
     assert isinstance(work.source, RestSource)
     where = work.where(name)
@@ -234,7 +252,7 @@ def _pages_between(
             if typed is None:
                 raise DataError(f"{where} answered rows that are no objects: «{bytes(rows)[:200].decode()}».")
             yield typed
-            columns.can_begin_again = True
+            columns.can_begin_again = begins_again
     finally:
         transformer.close()
 

@@ -31,7 +31,10 @@ RUNNING = dg.DefaultSensorStatus.RUNNING
 RETRY_SECONDS = 60
 
 everything = dg.define_asset_job(
-    "everything", selection=dg.AssetSelection.all(), description="The whole graph once: what `make run` executes."
+    # days of history are asked for again by hand
+    "everything",
+    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("backfill"),
+    description="The whole graph once: what `make run` executes.",
 )
 ingest = dg.define_asset_job("ingest", selection=INGEST, description="The log to the warehouse and to people.")
 activation = dg.define_asset_job(
@@ -95,18 +98,28 @@ def _sources() -> tuple[list[dg.ScheduleDefinition], list[Any]]:
     pulled = {name: source for name, source in config().sources.items() if isinstance(source, PULLED)}
     if not pulled:
         return [], []
-    keys = [[layer, f"{name}__{table}"] for name, s in pulled.items() for table in s.tables for layer in LAYERS]
-    job = dg.define_asset_job(
-        "sources", selection=dg.AssetSelection.assets(*keys), description="Every tool's tables, incrementally."
-    )
-    schedule = dg.ScheduleDefinition(
-        job=job,
-        cron_schedule="0 3 * * *",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        name="sources_daily",
-        description="Pulls what changed in the tools.",
-    )
-    return [schedule], [job]
+    schedules: list[dg.ScheduleDefinition] = []
+    jobs: list[Any] = []
+    for cron in dict.fromkeys(source.schedule for source in pulled.values()):
+        names = [name for name, source in pulled.items() if source.schedule == cron]
+        is_all = len(names) == len(pulled)
+        keys = [[layer, f"{name}__{table}"] for name in names for table in pulled[name].tables for layer in LAYERS]
+        job = dg.define_asset_job(
+            "sources" if is_all else f"sources_{'_'.join(names)}",
+            selection=dg.AssetSelection.assets(*keys),
+            description=f"{'Every tool' if is_all else ', '.join(names)}: tables, incrementally.",
+        )
+        schedules.append(
+            dg.ScheduleDefinition(
+                job=job,
+                cron_schedule=cron,
+                default_status=dg.DefaultScheduleStatus.RUNNING,
+                name="sources_daily" if is_all else f"{job.name}_scheduled",
+                description="Pulls what changed in the tools.",
+            )
+        )
+        jobs.append(job)
+    return schedules, jobs
 
 
 LAYERS = ("lake", "raw")

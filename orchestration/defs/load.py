@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from headwater.configuration import ConversationSource, CsvSource, FilesSource, PlannedEvent, RestSource, SqlSource
+from headwater.land.backfill import can_backfill
 from headwater.load.conversations import load_conversations
 from headwater.load.dropped import load_dropped
 from headwater.load.event_shape.names import table_name
@@ -20,6 +21,11 @@ from orchestration.platform import POOL, SOURCE_OWNER, Platform, Warehouse, conf
 
 KINDS = {"duckdb"}
 TablesSource = RestSource | SqlSource | FilesSource | CsvSource
+# what a schedule pulls is loaded by the same run; days that somebody asked for again are loaded by themselves
+FOLLOWS_BACKFILLS = (
+    dg.AutomationCondition.any_deps_updated().allow(dg.AssetSelection.key_prefixes("backfill"))
+    & ~dg.AutomationCondition.in_progress()
+)
 UNREAD = {"loaded_objects"}  # the loaders' own ledger
 BASE_TABLES = {
     "tracks": "one row a track, without its properties.",
@@ -107,7 +113,8 @@ def _source_assets(name: str, source: TablesSource) -> dg.AssetsDefinition:
     specs = [
         dg.AssetSpec(
             ["raw", f"{name}__{table}"],
-            deps=[["lake", f"{name}__{table}"]],
+            deps=[[layer, f"{name}__{table}"] for layer in _layers(source, table)],
+            automation_condition=FOLLOWS_BACKFILLS if "backfill" in _layers(source, table) else None,
             group_name="load",
             kinds=KINDS,
             owners=[owner],
@@ -147,6 +154,12 @@ def _source_assets(name: str, source: TablesSource) -> dg.AssetsDefinition:
             )
 
     return loaded
+
+
+def _layers(source: TablesSource, table: str) -> list[str]:
+    """Where a raw table's rows come from."""
+    can_be_asked_again = isinstance(source, RestSource | SqlSource) and can_backfill(source.tables[table])
+    return ["lake", *(["backfill"] if can_be_asked_again else [])]
 
 
 def _feeds(source: TablesSource) -> dict[str, str]:

@@ -6,6 +6,7 @@ Belongs here: what a company says of a table that is pulled. Does not belong her
 from __future__ import annotations
 
 import hashlib
+from datetime import date
 from typing import Literal
 
 import msgspec
@@ -130,7 +131,13 @@ class Paging(Struct, forbid_unknown_fields=True):
 
 
 class RestSource(Struct, tag_field="kind", tag="rest", forbid_unknown_fields=True):
-    """A SaaS tool that is pulled over HTTP. `token` alone is a bearer token; `auth` says it otherwise."""
+    """A SaaS tool that is pulled over HTTP.
+
+    Attributes:
+        token: a bearer token; `auth` says it otherwise.
+        schedule: when it is pulled, in cron's words (UTC).
+        history_from: the first day that can be asked for again.
+    """
 
     base_url: str
     tables: dict[str, RestTable]
@@ -141,6 +148,7 @@ class RestSource(Struct, tag_field="kind", tag="rest", forbid_unknown_fields=Tru
     page_size: int = 500
     timeout_seconds: float = 60
     schedule: str = "0 3 * * *"
+    history_from: date = date(2020, 1, 1)
     owner: str = ""
     description: str = ""
 
@@ -158,6 +166,7 @@ class SqlSource(Struct, tag_field="kind", tag="sql", forbid_unknown_fields=True)
     url: str
     tables: dict[str, SqlTable]
     schedule: str = "0 3 * * *"
+    history_from: date = date(2020, 1, 1)
     owner: str = ""
     description: str = ""
 
@@ -177,6 +186,7 @@ class FilesSource(Struct, tag_field="kind", tag="files", forbid_unknown_fields=T
     location: str
     tables: dict[str, FileTable]
     schedule: str = "0 3 * * *"
+    history_from: date = date(2020, 1, 1)
     owner: str = ""
     description: str = ""
 

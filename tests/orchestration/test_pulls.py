@@ -1,0 +1,101 @@
+"""Pulled tables in Dagster: what a check tells, days of history as partitions, and what follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from headwater.configuration import RestSource, RestTable
+from headwater.settings import Settings
+from tests.land.paged_tool import TOKEN, PagedTool
+
+pytestmark = pytest.mark.slow
+COLUMNS: dict[str, Any] = {"id": "text", "visits": "integer", "updated_at": "timestamp"}
+
+
+@pytest.fixture
+def tool() -> Iterator[PagedTool]:
+    server = PagedTool()
+    server.rows = {name: [contact(n) for n in range(1, 6)] for name in ("contacts", "deals")}
+    yield server
+    server.close()
+
+
+def contact(day: int, **values: Any) -> dict[str, Any]:
+    return {"id": f"c{day}", "visits": 1, "updated_at": f"2026-01-{day:02d}T12:00:00.000Z", **values}
+
+
+@pytest.fixture
+def crm(settings: Settings, tool: PagedTool) -> RestSource:
+    """A source of the code location's config, with two tables."""
+    from orchestration.platform import config
+
+    tables = {name: RestTable(path=name, columns=dict(COLUMNS)) for name in ("contacts", "deals")}
+    source = RestSource(base_url=tool.url, token=TOKEN, tables=tables)
+    config().sources["crm"] = source
+    return source
+
+
+def materialize(assets: list[Any], **options: Any) -> Any:
+    import dagster as dg
+
+    from orchestration.platform import Platform
+
+    return dg.materialize(assets, resources={"platform": Platform()}, **options)
+
+
+def lake_of(source: RestSource) -> list[Any]:
+    from orchestration.defs.land import _tool_assets
+
+    return _tool_assets("crm", source)
+
+
+def checks(result: Any) -> dict[str, Any]:
+    return {found.asset_key.path[-1]: found for found in result.get_asset_check_evaluations()}
+
+
+def test_a_change_of_schema_warns_by_the_tables_check_and_says_what_it_is(crm: RestSource, tool: PagedTool) -> None:
+    tool.rows["contacts"] = [contact(1, colour="red")]
+    found = checks(materialize(lake_of(crm)))
+    assert found["crm__deals"].passed
+    assert (found["crm__contacts"].passed, found["crm__contacts"].severity.value) == (False, "WARN")
+    assert found["crm__contacts"].description == "column colour (text) is not declared: evolve"
+
+
+def test_a_table_that_fails_fails_its_check_and_the_other_is_materialized(crm: RestSource, tool: PagedTool) -> None:
+    del tool.rows["contacts"]
+    result = materialize(lake_of(crm), raise_on_error=False)
+    assert not result.success
+    made = {event.asset_key.path[-1] for event in result.get_asset_materialization_events()}
+    assert made == {"crm__deals"}
+    found = checks(result)["crm__contacts"]
+    assert (found.passed, found.severity.value) == (False, "ERROR")
+    assert "answered 404" in found.description
+
+
+def test_days_are_partitions_one_run_a_range_and_the_raw_table_follows(crm: RestSource, tool: PagedTool) -> None:
+    import dagster as dg
+
+    from orchestration.defs.land import _backfill
+    from orchestration.defs.load import _source_assets
+    from orchestration.platform import Platform, Warehouse
+
+    [again] = _backfill("crm", crm)
+    raw = _source_assets("crm", crm)
+    outside = [dg.AssetSpec(["lake", f"crm__{table}"]) for table in crm.tables]
+    resources = {"platform": Platform(), "warehouse": Warehouse(database="unused")}
+    condition = dg.Definitions(assets=[again, raw, *outside], resources=resources)
+    with dg.DagsterInstance.ephemeral() as instance:
+        before = dg.evaluate_automation_conditions(condition, instance)
+        assert before.total_requested == 0
+        days = {"dagster/asset_partition_range_start": "2026-01-02", "dagster/asset_partition_range_end": "2026-01-03"}
+        result = materialize([again], instance=instance, tags=days, selection=[dg.AssetKey(["backfill", "crm__contacts"])])
+        [event] = {e.asset_key.path[-1]: e for e in result.get_asset_materialization_events()}.values()
+        assert event.materialization.metadata["dagster/row_count"].value == 2
+        after = dg.evaluate_automation_conditions(condition, instance, cursor=before.cursor)
+        assert after.get_num_requested(dg.AssetKey(["raw", "crm__contacts"])) == 1
+        assert after.get_num_requested(dg.AssetKey(["raw", "crm__deals"])) == 0
+        again_after = dg.evaluate_automation_conditions(condition, instance, cursor=after.cursor)
+        assert again_after.total_requested == 0
