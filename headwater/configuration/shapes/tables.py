@@ -186,7 +186,6 @@ class FilesSource(Struct, tag_field="kind", tag="files", forbid_unknown_fields=T
     location: str
     tables: dict[str, FileTable]
     schedule: str = "0 3 * * *"
-    history_from: date = date(2020, 1, 1)
     owner: str = ""
     description: str = ""
 
