@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,24 +16,18 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests.docs import documents
+
 from .conftest import AS_OF, PROJECT, fill
 
 pytestmark = pytest.mark.slow
 
-SQL = "select customer_id from {{ ref('customer_360') }} where count_tickets >= 1\n"
-YAML = """
-version: 2
-
-models:
-  - name: people_who_asked
-    description: One row per person who ever wrote to the help line.
-    data_tests:
-      - grain:
-          arguments: {columns: [customer_id]}
-    columns:
-      - name: customer_id
-        description: The person, stable over rebuilds.
-"""
+# the example of CONTRIBUTING
+FILES = {
+    match.group(1): content
+    for _, language, content in documents.fences()
+    if (match := re.match(r"(?:#|--) (dbt_project/models/audiences/\S+)\n", content))
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class Project:
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("HEADWATER", "DBT"))}
         dbt = str(Path(sys.executable).parent / "dbt")
         result = subprocess.run(
-            [dbt, "run", "--select", *select],
+            [dbt, "build", "--resource-type", "model", "--resource-type", "seed", "--select", *select],
             cwd=self.folder,
             env={**environment, "HEADWATER_HOME": str(self.home), "HEADWATER_AS_OF": as_of},
             capture_output=True,
@@ -66,9 +61,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("audiences")
     made = Project(folder / "dbt_project", folder / "home")
     shutil.copytree(PROJECT, made.folder)
-    audience = made.folder / "models" / "audiences" / "people_who_asked"
-    audience.with_suffix(".sql").write_text(SQL)
-    audience.with_suffix(".yml").write_text(YAML)
+    assert len(FILES) == 2
+    for path, content in FILES.items():
+        (folder / path).write_text(content)
     fill(made.home)
     made.build(AS_OF, "+customer_activation", "+people_who_asked")
     yield made

@@ -96,8 +96,8 @@ def check_module(command: str) -> None:
 
 
 def test_every_example_is_of_a_kind_that_is_held() -> None:
-    # what is between the fences of `yaml` and `python` is taken up by test_tutorial.py
-    assert {language for _, language, _ in documents.fences()} == {"sh", "", "yaml", "python"}
+    # what is between the fences of `yaml`, `python` and `sql` is taken up by test_tutorial.py and what it names
+    assert {language for _, language, _ in documents.fences()} == {"sh", "", "yaml", "python", "sql"}
     assert [str(found) for found in examples("unknown")] == []
     assert {kind_of(found.text) for found in documents.commands()} >= {"make", "curl", "dbt"}
 
@@ -253,7 +253,7 @@ def test_a_word_that_is_nowhere_would_be_noticed() -> None:
 
 def test_the_addresses_to_look_at_are_those_of_the_settings() -> None:
     told = {int(port) for row in documents.rows("README.md") for port in re.findall(r"127\.0\.0\.1:(\d+)", row[1])}
-    assert told == {HOME.collector_port, HOME.api_port, HOME.sandbox_port, HOME.dagster_port}
+    assert told == {HOME.collector_port, HOME.api_port, HOME.sandbox_port, HOME.dagster_port, HOME.sandbox_db_port}
 
 
 def test_the_readme_lists_every_command() -> None:

@@ -28,6 +28,9 @@ FILES = {
     if language in ("yaml", "python") and (match := re.match(r"# (config/\S+)\n", content))
 }
 
+# an audience: tests/dbt_project/test_audiences.py; a notebook on the read copy: test_read_copy.py
+HELD_ELSEWHERE = ("-- dbt_project/models/audiences/", "# dbt_project/models/audiences/", "import duckdb\n")
+
 
 def sh(pattern: str) -> str:
     """The one command of the README that contains this."""
@@ -51,8 +54,8 @@ class Followed:
 
 
 def test_every_file_of_the_readme_says_where_it_belongs() -> None:
-    blocks = [content for _, language, content in documents.fences() if language in ("yaml", "python")]
-    assert len(FILES) == len(blocks) > 0
+    blocks = [content for _, language, content in documents.fences() if language in ("yaml", "python", "sql")]
+    assert len(FILES) == len([block for block in blocks if not block.startswith(HELD_ELSEWHERE)]) > 0
 
 
 @pytest.fixture(scope="module")
