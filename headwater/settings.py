@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,7 +98,10 @@ class Settings:
 
     @property
     def payments_database_url(self) -> str:
-        """The database of the example company's payment tool."""
+        """The database of the example company's payment tool: where it says that it is (it takes another port when its
+        own is taken), else where it would be."""
+        with suppress(OSError):
+            return (self.sandbox_dir / "payments.url").read_text(encoding="utf-8").strip()
         return f"postgresql://payments:sandbox_demo@{self.host}:{self.sandbox_db_port}/payments"
 
     def environment(self) -> dict[str, str]:

@@ -7,16 +7,9 @@ code of the sandbox; platform and sandbox share none.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 
 from headwater.entrance.processes import run_step
 from headwater.settings import Settings
-from headwater.storage.port import free_port
-
-
-def with_database_port(settings: Settings) -> Settings:
-    """The settings with a port on which the payment tool's database can listen: the usual one, or one that is free."""
-    return replace(settings, sandbox_db_port=free_port(settings.host, settings.sandbox_db_port))
 
 
 def prepare_company(settings: Settings, people: int | None = None) -> None:

@@ -19,7 +19,7 @@ import click
 
 from headwater.collect.importer import ImportReport, import_events
 from headwater.configuration import Config, ConversationSource, load_config
-from headwater.entrance.company import prepare_company, send_live_events, with_database_port
+from headwater.entrance.company import prepare_company, send_live_events
 from headwater.entrance.options import entrance_options, entrance_settings
 from headwater.entrance.processes import Processes, check_ports, run_step, stop_on_signals
 from headwater.entrance.services import service
@@ -36,7 +36,7 @@ from headwater.storage.warehouse import publish
 @entrance_options
 def run(people: int | None, **options: Any) -> None:
     """Bring everything in, build the whole graph, push, and show what happened."""
-    settings = with_database_port(entrance_settings(**options))
+    settings = entrance_settings(**options)
     checked = load_config(settings)
     stop_on_signals()
     begun = time.monotonic()

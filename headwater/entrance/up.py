@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from headwater.configuration import Config, load_config
-from headwater.entrance.company import prepare_company, with_database_port
+from headwater.entrance.company import prepare_company
 from headwater.entrance.options import entrance_options, entrance_settings
 from headwater.entrance.processes import Processes, check_ports, is_asked_to_stop, last_line, run_step, stop_on_signals
 from headwater.entrance.services import PREPARE, Service, wanted
@@ -31,7 +31,7 @@ CALM_SECONDS = 60
 @entrance_options
 def up(people: int | None, **options: Any) -> None:
     """Start every service and keep it running until Ctrl-C."""
-    settings = with_database_port(entrance_settings(**options))
+    settings = entrance_settings(**options)
     config = load_config(settings)
     stop_on_signals()
     with full_disk_named(settings), entrance_lock(settings, "headwater up"):

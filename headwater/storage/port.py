@@ -44,17 +44,6 @@ def require_free_port(host: str, port: int, name: str, choose: str = "--port") -
             ) from error
 
 
-def free_port(host: str, wanted: int) -> int:
-    """The wanted port, or any free one when it is taken: for what is found by its address, not by its port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for port in (wanted, 0):
-        with socket.socket(family, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-            return int(probe.getsockname()[1])
-    raise UnavailableError(f"No port is free on {host}.")
-
-
 def _holder(port: int) -> str:
     """Who listens there, for the sentence; psutil is imported only then: services must start fast."""
     import psutil

@@ -88,13 +88,15 @@ class Postgres:
             raise SandboxError(f"The tools of {self.folder} are served already, with their database.") from None
         try:
             self._end_leftover()
-            self._make()
-            self.port = _free(self.host, self.port)
-            settings = {**_SETTINGS, "listen_addresses": self.host, "port": str(self.port)}
-            options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-            with self.log.open("ab") as log:
-                self._process = self._child(self.data, ["postgres", "-D", str(self.data), *options], log)
-            self._await()
+            is_new = self._make()
+            try:
+                self._run()
+            except SandboxError:
+                if is_new:
+                    raise
+                shutil.rmtree(self.data)  # a copy of a running one, a full disk once: it can be made again
+                self._make()
+                self._run()
         except BaseException:
             self.stop()
             raise
@@ -117,11 +119,19 @@ class Postgres:
 
     # --- steps ---------------------------------------------------------------------------------------------------
 
-    def _make(self) -> None:
-        """The data folder, in whole or not at all; one of another version is made anew."""
+    def _run(self) -> None:
+        self.port = _free(self.host, self.port)
+        settings = {**_SETTINGS, "listen_addresses": self.host, "port": str(self.port)}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with self.log.open("ab") as log:
+            self._process = self._child(self.data, ["postgres", "-D", str(self.data), *options], log)
+        self._await()
+
+    def _make(self) -> bool:
+        """The data folder, in whole or not at all; one of another version is made anew. False if it was there."""
         held = self.data / "PG_VERSION"
         if held.exists() and held.read_text().strip() == str(VERSION):
-            return
+            return False
         partial = self.folder / ".postgres.part"
         for folder in (partial, self.data):
             shutil.rmtree(folder, ignore_errors=True)
@@ -138,6 +148,7 @@ class Postgres:
         (made / "pg_hba.conf").write_text("host all all all scram-sha-256\n")
         made.replace(self.data)
         shutil.rmtree(partial)
+        return True
 
     def _child(self, data: Path, command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
         program, *rest = command
@@ -180,6 +191,7 @@ class Postgres:
             process = psutil.Process(int((self.data / "postmaster.pid").read_text().splitlines()[0]))
             if str(self.data) in process.cmdline():
                 _end(process)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)  # of a copy of this folder, or of a number used again
 
     def _last_words(self) -> str:
         lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]

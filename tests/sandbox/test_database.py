@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -121,6 +122,21 @@ def test_a_taken_port_is_no_obstacle_and_one_folder_is_served_once(company: Path
             with pytest.raises(SandboxError, match="served already"):
                 Postgres(company, port=0).start()
             assert server.is_running
+
+
+def test_a_copy_of_a_served_folder_can_be_served_beside_it_and_one_that_is_broken_is_made_anew(
+    company: Path, tmp_path: Path
+) -> None:
+    with Postgres(company, port=0) as first:
+        fill(company, first.url)
+        for name in ("company", "postgres"):
+            shutil.copytree(company / name, tmp_path / name)
+        shutil.copy(company / "tools.sqlite", tmp_path)
+        (tmp_path / "postgres" / "global" / "pg_control").write_bytes(b"broken")
+        with Postgres(tmp_path, port=first.port) as second:
+            assert second.port != first.port
+            assert fill(tmp_path, second.url)
+        assert first.is_running
 
 
 def test_without_the_password_nobody_comes_in(company: Path) -> None:

@@ -24,7 +24,7 @@ import httpx
 import pytest
 
 from headwater.collect.importer import import_events
-from headwater.configuration import Config, RestSource, load_config
+from headwater.configuration import Config, RestSource, SqlSource, load_config
 from headwater.land.events import land_events
 from headwater.land.extracts import pull
 from headwater.land.files import land_files
@@ -99,6 +99,7 @@ def _build(company: Company) -> None:
         lake_url=str(company.home / "lake"),
         collector_port=_free_port(),
         sandbox_port=_free_port(),
+        sandbox_db_port=_free_port(),
     )
     where = ["--out", str(company.folder), "--inbox", str(settings.inbox)]
     size = ["--people", str(PEOPLE), "--seed", str(SEED), "--as-of", TOLD_UPTO]
@@ -107,18 +108,20 @@ def _build(company: Company) -> None:
     _live_as_history(company.folder / "company")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SANDBOX_URL", settings.sandbox_url)
+        patch.setenv("PAYMENTS_DATABASE_URL", settings.payments_database_url)
         config = load_config(settings)
     places = ["--home", str(settings.home), "--config", str(settings.config_dir)]
     with _running([str(BIN / "headwater"), "collect", *places, "--port", str(settings.collector_port)], settings):
         import_events(settings, config, company.folder / "company")
     tools = [*sandbox, "serve", "--dir", str(company.folder), "--port", str(settings.sandbox_port)]
-    with _running([*tools, *(f"--rate={tool}=1000" for tool in ("crm", "payments", "support"))], settings):
+    tools += ["--db-port", str(settings.sandbox_db_port)]
+    with _running([*tools, *(f"--rate={tool}=1000" for tool in ("crm", "email", "support"))], settings):
         _land_and_load(settings, config)
     dbt_run(company.home, *MODELS)
 
 
 def _land_and_load(settings: Settings, config: Config) -> None:
-    tools = [name for name, source in config.sources.items() if isinstance(source, RestSource)]
+    tools = [name for name, source in config.sources.items() if isinstance(source, RestSource | SqlSource)]
     land_events(settings, config)
     land_files(settings, config)
     for tool in tools:
