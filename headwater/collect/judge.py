@@ -164,7 +164,8 @@ class Accepted:
 
     def violates(self, origin: Origin, verdict: Verdict, message_id: str, payload: bytes, *, index: int = 0) -> None:
         """Take an event that does not fit the tracking plan, as the plan's verdict says."""
-        self.violations.update((kind, verdict.action) for kind, _, _ in verdict.violations)
+        for kind, _, _ in verdict.violations:
+            self.violations[kind, verdict.action] += 1
         if verdict.action == "quarantine":
             detail = verdict.cause[2]
             self._keep(origin.envelope(verdict.reason, detail, verdict), message_id, payload, verdict.reason)
@@ -269,7 +270,18 @@ def events(items: Iterable[Any], origin: Origin, judge: Judge, *, skip_blank: bo
         elif len(message_id) > LONGEST_MESSAGE_ID:
             accepted.quarantine(origin, "messageId too long", payload, index=index)
             continue
-        ahead = _may_be_ahead(head, late, early) and _is_ahead(payload, origin, kind)
+        stated = head.timestamp
+        # the common case inline
+        ahead = (
+            (
+                imported
+                or head.original_timestamp is not None
+                or head.sent_at is not None
+                or (type(stated) is str and stated > late)
+            )
+            and _may_be_ahead(head, late, early)
+            and _is_ahead(payload, origin, kind)
+        )
         if imported and type(head.timestamp) is str and not ahead:
             # ISO texts of one length and offset sort as times do; others are read below, one by one
             latest = _later(latest, head.timestamp, head.received_at)

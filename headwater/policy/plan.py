@@ -164,7 +164,7 @@ class Checker:
                     return None
             except (ValueError, RecursionError) as error:
                 return self._decide(planned, [unreadable("properties", error)])
-            return self._judge(planned, value, "properties", is_valid)
+            return self._judge(planned, value, "properties", payload, is_valid)
         return self._check_other(kind, payload)
 
     def add_ahead(self, verdict: Verdict | None, kind: str, name: Any) -> Verdict:
@@ -205,12 +205,13 @@ class Checker:
                 return None
         except (ValueError, RecursionError) as error:
             return self._decide(planned, [unreadable(root, error)])
-        return self._judge(planned, value, root, is_valid)
+        return self._judge(planned, value, root, payload, is_valid)
 
-    def _judge(self, planned: _Planned, value: Any, root: str, is_valid: bool) -> Verdict | None:
+    def _judge(self, planned: _Planned, value: Any, root: str, payload: bytes, is_valid: bool) -> Verdict | None:
         """What the schema says, and what it cannot say."""
         try:
-            found = beyond_double(value, root) + ([] if is_valid else _faults(planned, value, root))
+            found = beyond_double(value, root) if may_hold_beyond(payload) else []
+            found += [] if is_valid else _faults(planned, value, root)
         except RecursionError as error:
             found = [unreadable(root, error)]
         return self._decide(planned, found[:LISTED]) if found else None
