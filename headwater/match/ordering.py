@@ -32,8 +32,12 @@ class Region:
     tie_places: Ints
 
 
-def fetch(con: DuckDBPyConnection) -> Region:
-    """Read the temp tables `_nodes` and `_links`."""
+def fetch(con: DuckDBPyConnection, *, has_repeats: bool) -> Region:
+    """Read the temp tables `_nodes` and `_links`.
+
+    Args:
+        has_repeats: a pair may be there twice: as it was stored, and as it landed earlier.
+    """
     nodes = con.execute("select code::bigint as code, id_value, place from _nodes order by rowid").to_arrow_table()
     codes, places = _ints(nodes, "code"), _ints(nodes, "place")
     values = nodes["id_value"].combine_chunks()
@@ -45,7 +49,7 @@ def fetch(con: DuckDBPyConnection) -> Region:
     left, right = age[_ints(links, "left_row")], age[_ints(links, "right_row")]
     sources, tie_places = _ints(links, "source"), _ints(links, "place")
     landed = _by_landing(tie_places, codes[left], codes[right], left, right)
-    if len(landed) and (sources < 0).any():
+    if has_repeats or (sources < 0).any():
         pairs = left[landed] * len(order) + right[landed]
         landed = landed[np.sort(np.unique(pairs, return_index=True)[1])]
     return Region(codes, values, places, left[landed], right[landed], sources[landed], tie_places[landed])

@@ -37,8 +37,8 @@ def lay_out(con: DuckDBPyConnection, identity: Identity, news: News) -> None:
 
     * `_before`: rows of `identity.identifiers` that will be written anew,
     * `_nodes(code, id_value, place)`: its identifiers,
-    * `_links(left_row, right_row, source, place)`: its ties between rows of `_nodes`; one that is included by hand as
-      well is there twice.
+    * `_links(left_row, right_row, source, place)`: its ties between rows of `_nodes`; a tie that was stored and landed
+      earlier as well, or was included by hand, is there twice.
     """
     _name_codes(con, identity, news)
     if news.reason is None:

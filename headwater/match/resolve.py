@@ -70,7 +70,7 @@ def resolve(
         rank_objects(con, news)
         read_mentions(con, identity, news)
         lay_out(con, identity, news)
-        region = fetch(con)
+        region = fetch(con, has_repeats=news.reason is None)
         decided = decide(identity, region)
         with transaction(con):
             write_people(con, identity, news, region, decided)

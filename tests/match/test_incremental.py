@@ -148,6 +148,18 @@ def test_what_repeats_an_older_tie_touches_nobody(con: Con, identity: Identity, 
     assert resolve(con, identity).touched == 0
 
 
+def test_a_tie_that_turns_out_to_have_landed_earlier_is_one_tie(
+    con: Con, identity: Identity, events: Callable[..., None]
+) -> None:
+    events(("u1", None, "ann@x.org"), segment=5)
+    resolve(con, identity)
+    events(("u1", None, "ann@x.org"), segment=3)
+    done = resolve(con, identity)
+    assert (done.reason, done.touched, done.edges, done.refused_edges) == (None, 1, 1, 0)
+    (moment,) = con.execute("select first_landed from identity.edges").fetchone() or ("",)
+    assert "/0000000003-" in moment
+
+
 def test_a_row_that_is_gone_or_another_rule_makes_it_read_everything(
     con: Con, identity: Identity, events: Callable[..., None]
 ) -> None:
