@@ -59,6 +59,19 @@ order_traits as (
     group by orders.customer_id
 ),
 
+last_year as (
+    select
+        orders.customer_id,
+        count(*) filter (where orders.kind = 'sale') as count_orders_365d,
+        cast(sum(orders.total_cents) as bigint) as revenue_365d_cents
+    from orders
+    inner join customers on orders.customer_id = customers.customer_id
+    where
+        orders.ordered_at >= customers.as_of - interval '365 days'
+        and orders.ordered_at < customers.as_of
+    group by orders.customer_id
+),
+
 platforms as (
     select
         customer_id,
@@ -92,6 +105,8 @@ final as (
             as days_since_last_session,
         cast(order_traits.average_basket_items as double) as average_basket_items,
         cast(order_traits.coupon_rate as double) as coupon_rate,
+        coalesce(last_year.count_orders_365d, 0) as count_orders_365d,
+        last_year.revenue_365d_cents,
         coalesce(support.count_support_contacts_90d, 0) as count_support_contacts_90d,
         case
             when coalesce(support.count_support_contacts_90d, 0) = 0 then 'none'
@@ -104,6 +119,7 @@ final as (
     left join categories on customers.customer_id = categories.customer_id
     left join platforms on customers.customer_id = platforms.customer_id
     left join order_traits on customers.customer_id = order_traits.customer_id
+    left join last_year on customers.customer_id = last_year.customer_id
     left join support on customers.customer_id = support.customer_id
     left join qualified_leads on customers.customer_id = qualified_leads.customer_id
 )
