@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from benchmarks import collector, collector_live, delivery, extracts, flow, loading
+from benchmarks import collector, collector_live, delivery, extracts, flow, identity, loading
 from benchmarks.rows import line
 from headwater.settings import CHECKOUT
 
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "delivery": delivery.measures,
     "extracts": extracts.measures,
     "loading": loading.measures,
+    "identity": identity.measures,
     "flow": flow.measures,
 }
 
