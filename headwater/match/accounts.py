@@ -28,6 +28,9 @@ def write_members(con: DuckDBPyConnection, identity: Identity) -> int:
         for source in identity.accounts:
             _read(con, identity, source)
     con.execute("delete from identity.account_members")
+    if con.execute("select 1 from _members limit 1").fetchone() is None:
+        con.execute("drop table _members")
+        return 0
     con.execute(
         """insert into identity.account_members by name
         select account_id, customer_id, min(m.source_table) as source_table

@@ -33,19 +33,21 @@ class Region:
 
 
 def fetch(con: DuckDBPyConnection, *, has_repeats: bool) -> Region:
-    """Read the temp tables `_nodes` and `_links`.
+    """Read the temp tables `_nodes` and `_links`, and remove them: what they hold is in memory from then on.
 
     Args:
         has_repeats: a pair may be there twice: as it was stored, and as it landed earlier.
     """
     nodes = con.execute("select code::bigint as code, id_value, place from _nodes order by rowid").to_arrow_table()
     codes, places = _ints(nodes, "code"), _ints(nodes, "place")
-    values = nodes["id_value"].combine_chunks()
+    values = nodes["id_value"].cast(pa.large_string()).combine_chunks()
     order = _by_age(places, codes, values)
     age = np.empty(len(order), dtype=np.int64)
     age[order] = np.arange(len(order))
     codes, places, values = codes[order], places[order], values.take(pa.array(order))
     links = con.execute("select left_row, right_row, source::bigint as source, place from _links").to_arrow_table()
+    for table in ("_nodes", "_links", "_ties"):
+        con.execute(f"drop table {table}")
     left, right = age[_ints(links, "left_row")], age[_ints(links, "right_row")]
     sources, tie_places = _ints(links, "source"), _ints(links, "place")
     landed = _by_landing(tie_places, codes[left], codes[right], left, right)

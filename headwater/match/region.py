@@ -46,11 +46,12 @@ def lay_out(con: DuckDBPyConnection, identity: Identity, news: News) -> None:
         con.execute(
             "create or replace temp table _before as from identity.identifiers where cluster in (from _touched)"
         )
-        nodes, links = _STORED_NODES, _STORED_LINKS
+        con.execute(f"create or replace temp table _nodes as {_STORED_NODES}")
+        links = _STORED_LINKS
     else:
         con.execute("create or replace temp table _before as from identity.identifiers")
-        nodes, links = "from _seen", "from _ties"
-    con.execute(f"create or replace temp table _nodes as {nodes}")
+        con.execute("alter table _seen rename to _nodes")
+        links = "from _ties"
     con.execute(
         f"""create or replace temp table _links as
         select l.rowid as left_row, r.rowid as right_row, source, t.place
