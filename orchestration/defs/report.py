@@ -15,7 +15,8 @@ READ = [
     ["marts", "funnel_steps"],
     ["marts", "retention_cohorts"],
     ["marts", "coupon_performance"],
-    ["marts", "customer_activation"],  # after every audience
+    ["audiences", "audience_history"],
+    ["marts", "customer_activation"],  # is not read, but comes after every audience
 ]
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -21,13 +22,14 @@ from ml import candidates
 from orchestration.platform import AS_OF_TAG, Platform, Warehouse
 from tests.ml.conftest import make_company
 from tests.orchestration.running import EVENTS, PEOPLE, batch
+from tests.report.conftest import MARTS
 
 pytestmark = pytest.mark.slow
 
 READ: set[str] = set()  # tables read through the resource since the last `materialize`
 FROM = re.compile(r'\b(?:from|join)\s+"?(\w+)"?\."?(\w+)"?', re.IGNORECASE)
 # Written and read by the step itself, or the loaders' own book of what is loaded.
-BOOKKEEPING = {"raw.loaded_objects", "ml.models"}
+BOOKKEEPING = {"raw.loaded_objects", "identity.read_objects", "identity.resolutions", "ml.models"}
 
 
 class RecordingWarehouse(Warehouse):
@@ -126,6 +128,20 @@ def test_the_model_shows_its_curves_and_reads_what_the_graph_says(
     scores = materialize(settings, assets["churn_scores"], as_of=as_of)
     assert 0 < _rows(scores)["ml/churn_scores"] <= 600
     assert tables_read(assets["churn_scores"]) == upstream(assets["churn_scores"]) - {"ml.churn_model"}  # a file
+
+
+def test_the_report_is_written_from_what_the_graph_says_and_shows_its_scorecard_in_dagster(settings: Settings) -> None:
+    from orchestration.defs.report import report
+
+    with connect(settings, purpose="test") as con:
+        ensure_schemas(con)
+        con.execute(MARTS)
+    told = materialize(settings, report)["marts/report"]
+    assert settings.report_dir / "index.html" == Path(told["path"].path)
+    assert told["report"].url == (settings.report_dir / "index.html").as_uri()
+    assert "|Revenue|€1,235 (▲ 23.5 %)|" in told["scorecard"].md_str.replace("$", "€")
+    assert "Revenue and margin" in told["sections"].data
+    assert tables_read(report) == upstream(report) - {"marts.customer_activation"}
 
 
 def test_now_stays_where_a_sync_has_told_a_tool_it_is_unless_somebody_gave_the_time(settings: Settings) -> None:

@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 MARTS = """
-    create schema marts; create schema intermediate; create schema audiences;
+    create schema if not exists marts; create schema if not exists intermediate;
+    create schema if not exists audiences;
     create table intermediate.int_as_of as select timestamp '2026-03-10 12:00:00' as as_of;
     create table marts.orders as select 'EUR' as currency from range(3);
     create table marts.customer_360 as
