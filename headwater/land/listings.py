@@ -82,9 +82,9 @@ class Listing:
         self.table: PulledTable = work.source.tables[name]
         self._place = Place(state, self.table)
         self._learned = Learned(state, self.table, work.where(name))
-        self._batches = self._begin()
         self._keys: set[Any] = set()
         self._twice = self._begun_again = 0
+        self._batches = self._begin()
         self.is_over = False
         self.quarantined = 0
 
@@ -100,7 +100,7 @@ class Listing:
         rejected: list[Rejected] = []
         sent = 0
         try:
-            for batch in self._all_batches():
+            for batch in self._batches:  # goes on where the package before ended it
                 rejected += batch.rejected
                 self._place.keep_aside(batch.aside)
                 self._count_keys(batch.rows)
@@ -118,7 +118,7 @@ class Listing:
             if self._begun_again > BEGUN_AGAIN:
                 raise DataError(f"{self._work.where(self._name)} has other columns each time it is asked.") from error
             self._place.forget()
-            self._begin_anew()
+            self._batches = self._begin()
         except HeadwaterError:
             if self._is_ordered() and self._place.is_ascending:
                 self._place.save(is_whole=False)
@@ -151,22 +151,20 @@ class Listing:
         """End what the listing holds open."""
         self._batches.close()  # type: ignore[attr-defined]
 
-    def _begin(self) -> Iterator[Typed]:
+    def _read(self) -> Iterator[Typed]:
         work, table = self._work, self.table
         if isinstance(work.source, RestSource) and isinstance(table, RestTable):
             return _pages(work, self._name, table, self._learned, self._place)
         assert isinstance(table, SqlTable)
         return _rows(work, self._name, table, self._learned, self._place)
 
-    def _all_batches(self) -> Iterator[Typed]:
-        yield from self._batches
-        while self._place.step_back():
-            self._begin_anew()
-            yield from self._batches
-
-    def _begin_anew(self) -> None:
-        self.close()
-        self._batches, self._keys, self._twice = self._begin(), set(), 0
+    def _begin(self) -> Iterator[Typed]:
+        """Every batch, once more from further back where the newest row is not found again."""
+        while True:
+            self._keys, self._twice = set(), 0
+            yield from self._read()
+            if not self._place.step_back():
+                return
 
     def _is_ordered(self) -> bool:
         return self.table.cursor is not None and getattr(self.table, "is_ordered", True)

@@ -85,7 +85,7 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(
         )
     assert killed >= 2  # a pull that finds nothing new has fewer moments to be killed at
     assert run(postgres_server, settings, settings.home, 0).returncode == 0
-    truth = postgres.execute("select id, total from orders order by id collate \"C\"").fetchall()
+    truth = postgres.execute('select id, total from orders order by id collate "C"').fetchall()
     with connect(settings, purpose="test") as con:
         assert con.execute("select id, total from raw.shop__orders order by id").fetchall() == truth
         versions = con.execute("select count(*), count(distinct (id, total)) from raw.shop__orders__versions")
