@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from benchmarks import collector, collector_live, delivery, extracts, flow, identity, loading
+from benchmarks import collector, collector_live, dbt, delivery, extracts, flow, identity, loading
 from benchmarks.rows import line
 from headwater.settings import CHECKOUT
 
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "extracts": extracts.measures,
     "loading": loading.measures,
     "identity": identity.measures,
+    "dbt": dbt.measures,
     "flow": flow.measures,
 }
 

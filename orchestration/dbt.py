@@ -107,6 +107,12 @@ class Translator(DagsterDbtTranslator):
     """dbt models under the house's names: group «model», owner from `meta.owner`, kinds dbt and duckdb; how old a model
     may be under `headwater up` from `meta.fresh_minutes`."""
 
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        # dagster-dbt calls a model with versions by its table alone; ours stay `schema/model`
+        if dbt_resource_props.get("version"):
+            return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["alias"]])
+        return super().get_asset_key(dbt_resource_props)
+
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         return "model" if dbt_resource_props else None
 

@@ -10,18 +10,35 @@ identifiers as (
     select * from {{ ref('stg_identity__identifiers') }}
 ),
 
-memberships as (
+told as (
     select
         identifiers.customer_id,
         contacts.account_id,
-        min(contacts.created_at) as member_since,
-        max(contacts.updated_at) as updated_at
+        contacts.created_at,
+        contacts.updated_at
     from contacts
-    inner join accounts
-        on contacts.account_id = accounts.account_id
     inner join identifiers
         on contacts.crm_id = identifiers.id_value and identifiers.id_type = 'crm_id'
-    group by identifiers.customer_id, contacts.account_id
+    union all
+    select
+        customer_id,
+        account_id,
+        cast(null as timestamp) as created_at,
+        cast(null as timestamp) as updated_at
+    from {{ ref('stg_identity__account_members') }}
+),
+
+memberships as (
+    select
+        told.customer_id,
+        told.account_id,
+        min(told.created_at) as member_since,
+        max(told.updated_at) as updated_at
+    from told
+    inner join accounts
+        on told.account_id = accounts.account_id
+    where told.customer_id is not null
+    group by told.customer_id, told.account_id
 ),
 
 -- Who has contacts at several organisations belongs to that of the contact that changed last.

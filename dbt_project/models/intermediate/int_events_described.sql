@@ -7,7 +7,8 @@
 
 {%- set columns = [
     'source', 'message_id', 'kind', 'title', 'page_path', 'page_url', 'referrer', 'utm_source',
-    'utm_medium', 'utm_campaign', 'utm_content', 'object_id',
+    'utm_medium', 'utm_campaign', 'utm_content', 'object_id', 'consent_preferences',
+    'consent_management',
 ] %}
 
 {%- set places = [
