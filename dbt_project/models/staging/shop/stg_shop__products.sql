@@ -16,7 +16,8 @@ final as (
         created_at,
         updated_at
     from source
-    where not coalesce(_is_deleted, false)
+    -- a table of this name that another tool brings has no id of ours
+    where id is not null and not coalesce(_is_deleted, false)
 )
 
 select * from final
