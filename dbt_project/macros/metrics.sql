@@ -1,5 +1,5 @@
 {#
-    The metrics layer: what `models/metrics/*.yml` says (dbt's semantic models and metrics, which dbt-metricflow reads too)
+    The metrics layer: what `models/metrics/*.yml` says (dbt's semantic models and metrics, which MetricFlow reads too)
     as SQL. Metrics of type simple, cumulative (without a window), ratio and derived; filters by dimensions of the
     measure's own semantic model. Anything else is refused by name rather than computed wrongly.
 #}

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from headwater.report.words import money
 from headwater.settings import CHECKOUT
 from tests.e2e.product import OF_ATTEMPT, Product, differences, warehouse_is_held_by
 
@@ -73,6 +74,17 @@ def dagster_runs(home: Path) -> list[str]:
     """The status of every run that Dagster remembers, oldest first."""
     with sqlite3.connect(home / "dagster" / "history" / "runs.db") as history:
         return [status for (status,) in history.execute("select status from runs order by create_timestamp, id")]
+
+
+def test_the_report_shows_the_revenue_that_the_warehouse_has(company):
+    page = company.product.home / "report" / "index.html"
+    ((revenue,),) = company.product.rows(
+        "select value from marts.executive_scorecard where metric = 'revenue' and period = 'last_month'"
+    )
+    assert revenue > 0
+    row = page.read_text(encoding="utf-8").partition("<td>Revenue</td>")[2].partition("</tr>")[0]
+    assert f"<td>{money(revenue, 'USD')}<" in row
+    assert str(page) in company.text
 
 
 def test_a_run_ends_with_a_summary_of_what_is_in_the_warehouse(company):
