@@ -1,5 +1,5 @@
 -- Which pages do qualified leads look at who bought more than 5 times in the last year?
--- One row per page, the most viewed first: dbt show --select top_pageviews_of_qualified_leads
+-- One row per page, the most viewed first: dbt show --select top_pageviews_of_qualified_leads --limit 20
 with as_of as (
     select * from {{ ref('int_as_of') }}
 ),
@@ -62,4 +62,3 @@ final as (
 select *
 from final
 order by count_views desc, count_people desc, page asc
-limit 20
