@@ -1,5 +1,6 @@
 -- Which pages do qualified leads look at who bought more than 5 times in the last year?
--- One row per page, the most viewed first: dbt show --select top_pageviews_of_qualified_leads --limit 20
+-- One row per page, the most viewed first:
+-- dbt show --select top_pageviews_of_qualified_leads --limit 20
 with as_of as (
     select * from {{ ref('int_as_of') }}
 ),
