@@ -43,7 +43,7 @@ class PulledTable(Struct, kw_only=True, forbid_unknown_fields=True):
             every `scan_hours`, and what is missing is marked as deleted.
         deleted_flag: a time, or true, in a row that was deleted.
         scan_limit_percent: when more of the rows than this are missing, the scan is not believed.
-        freshness_hours: how old the last pull may be.
+        freshness_hours: how old the last pull may be, a day and two hours unless told; null: nobody watches it.
         is_sparse: the tool leaves out the fields that are empty.
         transform: a file of `transformations/`, run over each row before it is typed.
     """
@@ -57,7 +57,7 @@ class PulledTable(Struct, kw_only=True, forbid_unknown_fields=True):
     deleted_flag: str = "deleted_at"
     scan_hours: float = 24
     scan_limit_percent: float = 50
-    freshness_hours: float | None = None
+    freshness_hours: float | None = 26
     is_sparse: bool = False
     transform: str = ""
     description: str = ""
@@ -178,6 +178,7 @@ class FileTable(PulledTable, kw_only=True, forbid_unknown_fields=True):
     path: str
     format: Literal["csv", "ndjson", "parquet"]
     cursor: str | None = None
+    freshness_hours: float | None = None
 
 
 class FilesSource(Struct, tag_field="kind", tag="files", forbid_unknown_fields=True):
