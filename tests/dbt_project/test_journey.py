@@ -101,6 +101,7 @@ def test_the_journey_has_every_system_on_one_time_line(company: Built) -> None:
         ("orders", "purchase", "direct", 12051),
         ("orders", "purchase", "direct", 4000),
         ("web", "visit", "direct", None),
+        ("email", "email_sent", "email", None),
         ("orders", "refund", None, -2000),
         ("email", "email_open", "email", None),
     ]
@@ -109,9 +110,13 @@ def test_the_journey_has_every_system_on_one_time_line(company: Built) -> None:
         ("app", "visit", "direct", None),
         ("payments", "subscription_started", None, 990),
         ("contact_centre", "support_chat", None, None),
+        ("crm", "opportunity_stage", None, 500000),
         ("support", "support_ticket", None, None),
+        ("support", "support_rating", None, None),
+        ("support", "support_rating", None, None),
         ("support", "support_ticket", None, None),
         ("payments", "subscription_cancelled", None, 990),
+        ("crm", "opportunity_stage", None, 500000),
     ]
 
 
