@@ -80,7 +80,6 @@ def test_they_are_so_too_when_the_tools_were_pulled_before_the_first_event_and_t
             f"create or replace table raw.{table} as select * replace ('{PULLED_BEFORE}' as _lake_object)"
             f" from built.raw.{table}"
         )
-    warehouse.execute("insert into raw.conversations by name from built.raw.conversations")
     resolve(warehouse, rules)
     for part in range(3):
         warehouse.execute(
