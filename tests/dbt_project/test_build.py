@@ -36,8 +36,9 @@ def test_docs_generate_describes_what_was_built(empty: Built) -> None:
     assert '"customer_360"' in (empty.home / "dbt" / "target" / "catalog.json").read_text(encoding="utf-8")
 
 
-def test_only_what_is_free_is_warned_about(company: Built) -> None:
-    assert "WARN=2 ERROR=0" in company.output
+def test_only_what_is_free_and_who_is_nobody_is_warned_about(company: Built) -> None:
+    assert "WARN=3 ERROR=0" in company.output
+    assert "sales_of_nobody_known" in company.output
     assert "sales_with_a_total_of_zero" in company.output
     assert "order_lines_with_a_price_of_zero" in company.output
 
