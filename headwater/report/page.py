@@ -126,6 +126,7 @@ def _scorecard(numbers: Numbers) -> Iterator[dict[str, Any]]:
 def _sections(numbers: Numbers) -> Iterator[Section]:
     currency = numbers.currency
     revenue = numbers.months.get("revenue", [])
+    has_channels = len(numbers.channels) > 1  # one alone says only that nothing tells where people come from
     yield Section(
         "Revenue and margin",
         "Sales after coupons, less what was given back, by month. The pale bar is the running month. Margin is revenue"
@@ -140,7 +141,7 @@ def _sections(numbers: Numbers) -> Iterator[Section]:
         "What each channel brings",
         "Revenue credited by Markov attribution, which asks how many purchases would be missing without a channel,"
         " beside what was spent on it, over all time.",
-        charts.channels(numbers.channels, currency) if numbers.channels else "",
+        charts.channels(numbers.channels, currency) if has_channels else "",
         (
             ["Channel", "Revenue", "Spend", "New customers", "Cost of each", "Return on spend"],
             [
@@ -155,7 +156,7 @@ def _sections(numbers: Numbers) -> Iterator[Section]:
                 for row in numbers.channels
             ],
         )
-        if numbers.channels
+        if has_channels
         else None,
     )
     yield Section(
