@@ -10,6 +10,7 @@ from a stream of the ad's visit, after the life it belongs to, which stays as it
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sandbox.company.visit import Visit
 
 REPEAT_BUYER = 3
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s.][^@\s]*")
 _DOORS = (
     ("direct", ""),
     ("google_organic", ""),
@@ -49,9 +51,11 @@ def note(visit: Visit) -> None:
     life, device = visit.life, visit.device
     bought = bool(life.orders) and life.orders[-1].placed_at >= visit.started_at
     is_free = life.person.habit == "passer" or (life.purchases >= REPEAT_BUYER and life.subscription is None)
-    if visit.touch.ad_id and not bought and is_free and not device.is_shared:
+    address = life.email_used()
+    # nobody could tie a guest's payment to an address that is none
+    if visit.touch.ad_id and not bought and is_free and not device.is_shared and _ADDRESS.fullmatch(address):
         payer = life.payer if device.logged_in else None
-        life.ad_visits.append(AdVisit(visit.now, visit.touch, replace(device), life.email_used(), payer))
+        life.ad_visits.append(AdVisit(visit.now, visit.touch, replace(device), address, payer))
 
 
 def tell(life: Life) -> None:
