@@ -104,8 +104,7 @@ def _reached(chance: Floats, channels: int) -> Floats:
     inner = channels + _BEFORE
     # never singular: every path ends, so from everywhere that is on one an end is reached
     solved = np.linalg.solve(np.eye(inner) - chance[:, :inner, :inner], chance[:, :inner, inner, None])
-    reached: Floats = solved[:, _START, 0]
-    return reached
+    return np.asarray(solved[:, _START, 0], dtype=np.float64)
 
 
 def _ranked(paths: Sequence[Path], channels: list[str], observed: Floats, resampled: Floats) -> list[ChannelEffect]:

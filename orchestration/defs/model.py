@@ -34,6 +34,15 @@ def dbt_activation(context: dg.AssetExecutionContext, dbt: Dbt, platform: Platfo
     yield from _build(context, dbt, platform, warehouse)
 
 
+MEMBERSHIP_CHANGES = dg.AssetSpec(
+    ["audiences", "membership_changes"],
+    group_name="model",
+    kinds={"dbt", "duckdb"},
+    owners=["team:analytics-engineering"],
+    description="Who came into an audience or left it, with each build: dbt's hook adds to it.",
+)
+
+
 def _build(context: dg.AssetExecutionContext, dbt: Dbt, platform: Platform, warehouse: Warehouse) -> Models:
     moment = as_of(context).isoformat(sep=" ", timespec="seconds")
     log = platform.settings.logs_dir / "dbt.log"

@@ -163,6 +163,18 @@ def is_path(word: str) -> bool:
     return "…" not in pattern and not pattern.startswith(".") and any(CHECKOUT.glob(pattern))
 
 
+def is_end_of_path(word: str) -> bool:
+    """A file of a room, called by its name or by the last of its folders too."""
+    named = re.fullmatch(r"[\w/]+\.(py|sql|yml|csv)", word) is not None
+    return named and any(any((CHECKOUT / room).rglob(word)) for room in ("headwater", "orchestration", "dbt_project"))
+
+
+def is_table(word: str) -> bool:
+    """`schema.table` of a model, whatever makes it."""
+    schema, _, table = word.partition(".")
+    return table.isidentifier() and any((CHECKOUT / "dbt_project" / "models" / schema).glob(f"{table}.yml"))
+
+
 def is_state(word: str) -> bool:
     """A place under the home, as the settings know it; `var/<…>` is a home itself."""
     known = {value for name in dir(HOME) if str(value := getattr(HOME, name)).startswith("/home/")}
@@ -226,6 +238,8 @@ def is_in_code(word: str) -> bool:
 KINDS: tuple[Callable[[str], bool], ...] = (
     is_command,
     is_path,
+    is_end_of_path,
+    is_table,
     is_state,
     is_asset,
     is_importable,

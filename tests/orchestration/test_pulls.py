@@ -91,7 +91,9 @@ def test_days_are_partitions_one_run_a_range_and_the_raw_table_follows(crm: Rest
         before = dg.evaluate_automation_conditions(condition, instance)
         assert before.total_requested == 0
         days = {"dagster/asset_partition_range_start": "2026-01-02", "dagster/asset_partition_range_end": "2026-01-03"}
-        result = materialize([again], instance=instance, tags=days, selection=[dg.AssetKey(["backfill", "crm__contacts"])])
+        result = materialize(
+            [again], instance=instance, tags=days, selection=[dg.AssetKey(["backfill", "crm__contacts"])]
+        )
         [event] = {e.asset_key.path[-1]: e for e in result.get_asset_materialization_events()}.values()
         assert event.materialization.metadata["dagster/row_count"].value == 2
         after = dg.evaluate_automation_conditions(condition, instance, cursor=before.cursor)

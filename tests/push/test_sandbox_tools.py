@@ -55,7 +55,9 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tools]:
         [*sandbox, "simulate", "--out", str(folder), *options], check=True, cwd=CHECKOUT, capture_output=True
     )
     server = subprocess.Popen(
-        [*sandbox, "serve", "--dir", str(folder), "--port", port, "--no-database"], cwd=CHECKOUT, stdout=subprocess.DEVNULL
+        [*sandbox, "serve", "--dir", str(folder), "--port", port, "--no-database"],
+        cwd=CHECKOUT,
+        stdout=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
     for _ in range(600):
