@@ -104,5 +104,5 @@ def test_a_new_model_is_an_asset_with_its_tests_as_checks(assets: dict[str, dict
 
 def test_a_tool_that_only_the_yaml_names_is_pulled_and_loaded(assets: dict[str, dict[str, Any]]) -> None:
     assert assets["lake/loyalty__members"]["upstream"] == ["tool/loyalty"]
-    assert assets["raw/loyalty__members"]["upstream"] == ["lake/loyalty__members"]
+    assert assets["raw/loyalty__members"]["upstream"] == ["backfill/loyalty__members", "lake/loyalty__members"]
     assert assets["lake/loyalty__members"]["owners"] == ["marketing@example.com"]

@@ -200,7 +200,7 @@ final as (
         stratum,
         bag,
         count(*) as count_cases,
-        sum(outcome) as outcome
+        round(sum(outcome), 9) as outcome
     from grouped
     group by comparison, channel, campaign, stratum, bag
 )

@@ -1,3 +1,4 @@
+-- Doubles that are summed are rounded, for their order is any: the same data gives the same rows.
 -- To the cent: each touch gets the whole cents of its share, and the cents that are left go to the
 -- touches whose share was cut most.
 with conversions as (
@@ -28,7 +29,7 @@ models as (
 scaled as (
     select
         *,
-        weight / sum(weight) over (partition by conversion_id, model) as credit
+        round(weight / sum(weight) over (partition by conversion_id, model), 12) as credit
     from models
 ),
 

@@ -15,12 +15,12 @@ earned as (
         coalesce(campaign, '(none)') as campaign,
         coalesce(ad_id, '(none)') as ad_id,
         {% for model in attribution_models() %}
-            coalesce(sum(new_customers) filter (where model = '{{ model }}'), 0)
+            coalesce(round(sum(new_customers) filter (where model = '{{ model }}'), 9), 0)
                 as new_customers_{{ model }},
             cast(coalesce(sum(revenue_cents) filter (where model = '{{ model }}'), 0) as bigint)
                 as revenue_cents_{{ model }},
         {% endfor %}
-        coalesce(sum(credit) filter (where model = '{{ chosen }}'), 0) as conversions
+        coalesce(round(sum(credit) filter (where model = '{{ chosen }}'), 9), 0) as conversions
     from attribution
     where {{ in_company_currency('currency') }}
     group by 1, 2, 3, 4

@@ -56,9 +56,9 @@ final as (
         cast(sum(spend_cents) as bigint) as spend_cents,
         cast(sum(clicks) as bigint) as clicks,
         cast(sum(impressions) as bigint) as impressions,
-        sum(new_customers) as new_customers,
+        round(sum(new_customers), 9) as new_customers,
         cast(sum(revenue_cents) as bigint) as revenue_cents,
-        nullif(sum(spend_cents), 0) / nullif(sum(new_customers), 0) as cac_cents,
+        nullif(sum(spend_cents), 0) / nullif(round(sum(new_customers), 9), 0) as cac_cents,
         cast(sum(revenue_cents) as double) / nullif(sum(spend_cents), 0) as roas
     from told
     group by model, level, channel, campaign_name, ad_name

@@ -18,7 +18,7 @@ from typing import Any
 
 from headwater.errors import BusyError, UnavailableError
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 300.0
 _POLL_SECONDS = 0.05
 
 
