@@ -22,6 +22,7 @@ from headwater.serve.errors import ApiError
 from headwater.settings import Settings
 
 MOST_IDS = 500
+DRAINED = 64 << 20  # bytes that are taken before a refusal: a client that still sends would not read it
 ROWS = "application/x-ndjson"
 LARGEST_CHOICE = 1024 * 1024
 LARGEST_ROWS = 32 * 1024 * 1024
@@ -140,11 +141,15 @@ async def body_of(request: Request, most: int) -> bytes:
     Raises:
         ApiError: 413, it is longer than `most` bytes.
     """
-    body = b""
+    body, length = b"", 0
     async for part in request.stream():
-        body += part
-        if len(body) > most:
-            raise ApiError(413, "too_large", f"This request may hold {most:,} bytes.")
+        length += len(part)
+        if length <= most:
+            body += part
+        elif length > DRAINED:
+            break
+    if length > most:
+        raise ApiError(413, "too_large", f"This request may hold {most:,} bytes.")
     return body
 
 
