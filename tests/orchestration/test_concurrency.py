@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -32,16 +33,20 @@ def test_a_sensors_run_a_dbt_build_and_readers_at_once_get_on_with_each_other(tm
 
     readers = [start_reader(settings) for _ in range(3)]
     writers = {"run": start_run(settings, "ingest"), "dbt": start_dbt_build(settings)}
+    listening = ThreadPoolExecutor(len(writers))
     try:
-        while any(writer.poll() is None for writer in writers.values()):
+        # read as they speak: a program whose pipe is full stands still, and holds its lock
+        ends = {name: listening.submit(writer.communicate) for name, writer in writers.items()}
+        while not all(end.done() for end in ends.values()):
             publish(settings)  # a third writer that wants its turn, and new copies under the readers' eyes
             time.sleep(0.5)
-        said = {name: writer.communicate()[0] for name, writer in writers.items()}
+        said = {name: end.result()[0] for name, end in ends.items()}
         publish(settings)
         seen = [reader.communicate("end\n", timeout=30)[0] for reader in readers]
     finally:
         for process in (*writers.values(), *readers):
             process.kill()
+        listening.shutdown()
 
     for name, writer in writers.items():
         assert writer.returncode == 0, f"{name}: {said[name]}"
