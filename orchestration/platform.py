@@ -21,6 +21,7 @@ from headwater.settings import Settings, load_settings, parse_as_of
 from headwater.storage.home import advance_as_of
 from headwater.storage.lake import Lake, open_lake
 from headwater.storage.warehouse import connect, ensure_schemas
+from headwater.storage.warehouse.lock import RUN_WAIT_SECONDS
 
 AS_OF_TAG = "headwater/as_of"
 POOL = "warehouse"
@@ -47,7 +48,8 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with connect(settings(), purpose=purpose(dg.AssetExecutionContext.get())) as connection:
+        who = purpose(dg.AssetExecutionContext.get())
+        with connect(settings(), purpose=who, wait_seconds=RUN_WAIT_SECONDS) as connection:
             ensure_schemas(connection)
             yield connection
 

@@ -9,6 +9,7 @@ import dagster as dg
 from dagster_dbt import dbt_assets
 
 from headwater.settings import exported
+from headwater.storage.warehouse.lock import RUN_WAIT_SECONDS
 from orchestration.checks import failing_rows, failing_tests, told
 from orchestration.dbt import AfterScores, Dbt, Translator, ensure_manifest, run_target
 from orchestration.platform import POOL, Platform, Warehouse, as_of, purpose, rows, settings
@@ -47,7 +48,9 @@ def _build(context: dg.AssetExecutionContext, dbt: Dbt, platform: Platform, ware
     moment = as_of(context).isoformat(sep=" ", timespec="seconds")
     log = platform.settings.logs_dir / "dbt.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    called = exported(HEADWATER_AS_OF=moment, HEADWATER_CALLER=purpose(context))
+    called = exported(
+        HEADWATER_AS_OF=moment, HEADWATER_CALLER=purpose(context), HEADWATER_WAIT_SECONDS=str(RUN_WAIT_SECONDS)
+    )
     # Row counts are added once dbt has ended: dagster-dbt's own count keeps the warehouse file open in this process.
     with log.open("a", encoding="utf-8") as output, redirect_stdout(output), called:
         invocation = dbt.cli(

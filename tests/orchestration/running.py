@@ -22,6 +22,7 @@ from tests.push.log_events import write_events
 
 PEOPLE = 40
 EVENTS = 3 * PEOPLE  # of one batch
+PATIENCE = 300  # seconds for the warehouse: the machine of the tests may be slow
 
 
 def settings_of(home: Path) -> Settings:
@@ -62,7 +63,7 @@ def start_run(settings: Settings, job: str) -> subprocess.Popen[str]:
 def start_dbt_build(settings: Settings) -> subprocess.Popen[str]:
     """`dbt build` as a user does it, in `dbt_project/`."""
     command = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "build"]
-    return _start(settings, command, CHECKOUT / "dbt_project")
+    return _start(settings, command, CHECKOUT / "dbt_project", HEADWATER_WAIT_SECONDS=str(PATIENCE))
 
 
 def start_reader(settings: Settings) -> subprocess.Popen[str]:
@@ -71,8 +72,8 @@ def start_reader(settings: Settings) -> subprocess.Popen[str]:
     )
 
 
-def _start(settings: Settings, command: list[str], folder: Path) -> subprocess.Popen[str]:
+def _start(settings: Settings, command: list[str], folder: Path, **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command, cwd=folder, env=settings.environment(), text=True,
+        command, cwd=folder, env=settings.environment() | variables, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip

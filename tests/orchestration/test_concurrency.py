@@ -12,6 +12,7 @@ import pytest
 from headwater.storage.warehouse import connect_read, publish
 from tests.orchestration.running import (
     EVENTS,
+    PATIENCE,
     PEOPLE,
     batch,
     load_without_a_run,
@@ -38,7 +39,7 @@ def test_a_sensors_run_a_dbt_build_and_readers_at_once_get_on_with_each_other(tm
         # read as they speak: a program whose pipe is full stands still, and holds its lock
         ends = {name: listening.submit(writer.communicate) for name, writer in writers.items()}
         while not all(end.done() for end in ends.values()):
-            publish(settings)  # a third writer that wants its turn, and new copies under the readers' eyes
+            publish(settings, wait_seconds=PATIENCE)
             time.sleep(0.5)
         said = {name: end.result()[0] for name, end in ends.items()}
         publish(settings)

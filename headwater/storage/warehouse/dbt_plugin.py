@@ -37,7 +37,7 @@ class Plugin(BasePlugin):
     """Holds the warehouse lock for dbt and brings the company's vars."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
-        self._wait_seconds = float(plugin_config.get("wait_seconds", WAIT_SECONDS))
+        self._wait_seconds = float(plugin_config.get("wait_seconds") or WAIT_SECONDS)
         self._purpose = str(plugin_config.get("purpose") or _purpose())
         self._lock: WarehouseLock | None = None
         self._vars: str | None = None

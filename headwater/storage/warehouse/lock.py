@@ -18,7 +18,9 @@ from typing import Any
 
 from headwater.errors import BusyError, UnavailableError
 
-WAIT_SECONDS = 300.0
+WAIT_SECONDS = 60.0
+RUN_WAIT_SECONDS = 600.0
+"""Of a step of a run: nobody sits before it, and a person's `dbt build` of everything may take minutes."""
 _POLL_SECONDS = 0.05
 
 
