@@ -117,7 +117,8 @@ class _Files:
                 before = seen["files"].get(file.key)
                 if before and before[0] == told and (before[1] in held or not before[1]):
                     continue
-                seen["files"][file.key] = [told, self._file(file, learned)]
+                was = before[1] if before else "" if seen["files"] else None
+                seen["files"][file.key] = [told, self._file(file, learned, was)]
                 self._remember(seen)
         finally:
             self._counts.changes = [change.sentence() for change in learned.changes]
@@ -133,7 +134,7 @@ class _Files:
             if fnmatch(file.key, pattern) and not file.key.lower().endswith(_UNFINISHED)
         ]
 
-    def _file(self, file: Object, learned: Learned) -> str:
+    def _file(self, file: Object, learned: Learned, before: str | None) -> str:
         """The key of the object that the file became; empty when it was refused as a whole."""
         work = self._settings.dlt_dir / "files"
         work.mkdir(parents=True, exist_ok=True)
@@ -148,7 +149,7 @@ class _Files:
             except duckdb.Error as error:
                 reason = str(error).splitlines()[0]
                 rejected, rows = [Rejected("unreadable file", f"{file.key}: {reason}", file.key)], 0
-            key, is_new = put_once(self._lake, self._folder, target) if rows else ("", False)
+            key, is_new = put_once(self._lake, self._folder, target, before) if rows else ("", False)
         put_quarantine(self._lake, "extracts", f"{self._source}.{self._name}", rejected)
         self._counts.quarantined += len(rejected)
         self._counts.rows += rows if is_new else 0

@@ -38,8 +38,13 @@ class Rejected(msgspec.Struct, frozen=True):
     payload: str
 
 
-def put_once(lake: Lake, folder: str, content: bytes | Path) -> tuple[str, bool]:
+def put_once(lake: Lake, folder: str, content: bytes | Path, before: str | None = None) -> tuple[str, bool]:
     """Put Parquet as `<folder>/<utc stamp>-<sha12>.parquet`, unless the folder holds the same content already.
+
+    Args:
+        before: the object that the same file was when it was last landed, empty where it was none, None where nobody
+            remembers. What was another object lands anew, also where the folder once held the same: its rows are the
+            latest again.
 
     Returns:
         The object's key, and whether it is new.
@@ -48,7 +53,8 @@ def put_once(lake: Lake, folder: str, content: bytes | Path) -> tuple[str, bool]
         UnavailableError: the lake cannot be reached or written.
     """
     digest = file_digest(content) if isinstance(content, Path) else content_digest(content)
-    return _put_named(lake, folder, content, digest)
+    is_anew = before is not None and not before.endswith(_ending(digest))
+    return _put_named(lake, folder, content, digest, is_anew=is_anew)
 
 
 def file_digest(path: Path) -> str:
@@ -72,9 +78,17 @@ def put_quarantine(lake: Lake, kind: str, source: str, rejected: Sequence[Reject
     _put_named(lake, f"quarantine/{kind}", buffer.getvalue(), digest)
 
 
-def _put_named(lake: Lake, folder: str, content: bytes | Path, digest: str) -> tuple[str, bool]:
-    ending = f"-{digest}.parquet"
-    held = next((item.key for item in lake.list(f"{folder}/") if item.key.endswith(ending)), None)
+def _put_named(
+    lake: Lake, folder: str, content: bytes | Path, digest: str, *, is_anew: bool = False
+) -> tuple[str, bool]:
+    ending = _ending(digest)
+    keys = [item.key for item in lake.list(f"{folder}/")]
+    # killed after this and before the caller noted it: then it is the newest already
+    held = next((key for key in (keys[-1:] if is_anew else keys) if key.endswith(ending)), None)
     if held:
         return held, False
     return lake.put(f"{folder}/{datetime.now(UTC).strftime(STAMP)}{ending}", content).key, True
+
+
+def _ending(digest: str) -> str:
+    return f"-{digest}.parquet"

@@ -35,6 +35,11 @@ class Seen:
         entry = self._known.get(name)
         return entry["object"] if entry and entry["file"] == _fingerprint(path, extra) else None
 
+    def last_object(self, name: str) -> str | None:
+        """The object that this file became when it was last landed, whether it has changed since or not."""
+        entry = self._known.get(name)
+        return entry["object"] if entry else None
+
     def remember(self, name: str, path: Path, object_key: str, extra: str = "") -> None:
         """Note what the file became. Durable once `save` is called."""
         self._known[name] = {"file": _fingerprint(path, extra), "object": object_key}

@@ -83,7 +83,7 @@ def land_tables(settings: Settings, config: Config, data_dir: Path | None = None
             elif seen.object_of(name, path, _shape(table)) in held:
                 counts[name] = TableLanded()
             else:
-                counts[name], key = _land(lake, seen.folder, source_name, table_name, table, path)
+                counts[name], key = _land(lake, seen, source_name, table_name, table, path)
                 if key:
                     seen.remember(name, path, key, _shape(table))
     seen.save()
@@ -91,7 +91,7 @@ def land_tables(settings: Settings, config: Config, data_dir: Path | None = None
 
 
 def _land(
-    lake: Lake, work: Path, source_name: str, table_name: str, table: CsvTable, path: Path
+    lake: Lake, seen: Seen, source_name: str, table_name: str, table: CsvTable, path: Path
 ) -> tuple[TableLanded, str | None]:
     name = f"{source_name}__{table_name}"
     try:
@@ -102,7 +102,7 @@ def _land(
     if missing:
         detail = f"{table.file} has no column {', '.join(missing)}; it has {', '.join(header)}"
         return _refuse(lake, name, Rejected("missing column", detail, line)), None
-    with tempfile.TemporaryDirectory(dir=work) as folder, duckdb.connect() as con:
+    with tempfile.TemporaryDirectory(dir=seen.folder) as folder, duckdb.connect() as con:
         target = Path(folder, "table.parquet")
         try:
             rejected = _convert(con, table, path, header, target)
@@ -110,7 +110,7 @@ def _land(
             reason = Rejected("unreadable file", f"{table.file}: {str(error).splitlines()[0]}", table.file)
             return _refuse(lake, name, reason), None
         rows = con.execute("select count(*) from typed where _wrong is null").fetchone()
-        key, is_new = put_once(lake, f"extracts/{source_name}/{table_name}", target)
+        key, is_new = put_once(lake, f"extracts/{source_name}/{table_name}", target, seen.last_object(name))
     put_quarantine(lake, "tables", name, rejected)
     return TableLanded(int(rows[0]) if is_new and rows else 0, len(rejected), int(is_new)), key
 

@@ -89,6 +89,21 @@ def test_a_file_that_changed_is_read_again_and_its_rows_replace_the_older_ones(
     assert loaded(lake, books, "ndjson") == [("r1", 50)]
 
 
+def test_a_file_that_returns_to_what_it_once_was_or_says_what_one_once_said_has_the_last_word(
+    settings: Settings, books: Config, folder: Path, lake: LocalLake
+) -> None:
+    first, second = '{"id": "r1", "amount": 5, "at": null}\n', '{"id": "r1", "amount": 50, "at": null}\n'
+    for text in (first, second, first):
+        (folder / "refunds-1.ndjson").write_text(text)
+        land(settings, books)
+    assert loaded(lake, books, "ndjson") == [("r1", 5)]
+    (folder / "refunds-2.ndjson").write_text(second)
+    land(settings, books)
+    (folder / "refunds-1.ndjson").touch()
+    assert land(settings, books).tables["ndjson"].objects == 0
+    assert loaded(lake, books, "ndjson") == [("r1", 50)]
+
+
 def test_with_a_cursor_the_newer_row_stays_in_whatever_order_files_arrive(
     settings: Settings, books: Config, folder: Path, lake: LocalLake
 ) -> None:

@@ -125,5 +125,12 @@ def test_a_file_lands_once_also_when_it_was_only_touched(land: Callable[..., Tab
     assert len(lake.list("extracts/")) == 2
 
 
+def test_a_file_that_returns_to_what_it_once_was_lands_anew(land: Callable[..., TableLanded], lake: LocalLake) -> None:
+    first, second = (f"{HEADER}A,1,{amount},2011-01-01,true\n" for amount in (1, 2))
+    assert [land(text).objects for text in (first, second, first, first)] == [1, 1, 1, 0]
+    keys = [item.key.rpartition("-")[2] for item in lake.list("extracts/")]
+    assert keys[0] == keys[2] != keys[1]
+
+
 def test_without_a_data_folder_there_is_nothing_to_land(settings: Settings, config: Config) -> None:
     assert land_tables(settings, config).tables == {"shop__lines": TableLanded()}
