@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import dbt_assets
 
+from headwater.errors import UsageError
 from headwater.settings import exported
 from headwater.storage.warehouse.lock import RUN_WAIT_SECONDS
 from orchestration.checks import failing_rows, failing_tests, told
@@ -58,13 +59,28 @@ def _build(context: dg.AssetExecutionContext, dbt: Dbt, platform: Platform, ware
             context=context,
             target_path=run_target(platform.settings, context.run_id),
         )
-        events = list(invocation.stream())
+        events = told_by(invocation)
     failed = failing_tests(events, NODES)
     counts = _counts(warehouse, {relation for relation in map(_relation, events) if relation})
     failing = _failing(warehouse, failed) if failed else {}
     for event in events:
         count = counts.get(_relation(event) or "")
         yield told(event, NODES, failing) if count is None else event.with_metadata({**event.metadata, **rows(count)})
+
+
+def told_by(invocation: Any) -> list[Any]:
+    """What dbt tells of its build, to its end.
+
+    Raises:
+        UsageError: it built what the project did not have when Dagster read it.
+    """
+    try:
+        return list(invocation.stream())
+    except KeyError as unknown:
+        raise UsageError(
+            f"dbt built {unknown}, which the dbt project did not have when Dagster loaded it.",
+            hint="Reload the code location (Deployment → Code locations → Reload) and run again.",
+        ) from unknown
 
 
 def _relation(event: Any) -> str | None:
