@@ -69,11 +69,17 @@ final as (
         coalesce(costs.discount_cents, documents.discount_cents, 0) as discount_cents,
         costs.cost_cents,
         case
+            -- a sale of unknown cost stands in no margin, and nor does what was given back of it
+            when
+                documents.kind = 'refund'
+                and sales.order_id is not null
+                and originals.cost_cents is null
+                then null
             -- sent out again or not: what is given back is gone, and what it cost is too
             when documents.kind in ('refund', 'adjustment') then documents.total_cents
             -- never sent out: its cost comes back with it
             when documents.kind = 'cancellation'
-                then documents.total_cents + coalesce(originals.cost_cents, -costs.cost_cents, 0)
+                then documents.total_cents + coalesce(originals.cost_cents, -costs.cost_cents)
             else documents.total_cents - costs.cost_cents
         end as margin_cents
     from documents
@@ -83,6 +89,8 @@ final as (
         on documents.order_id = costs.order_id
     left join costs as originals
         on documents.original_order_id = originals.order_id
+    left join documents as sales
+        on documents.original_order_id = sales.order_id and sales.kind = 'sale'
 )
 
 select * from final
