@@ -38,6 +38,11 @@ class Settings:
     as_of: datetime | None = None
 
     @property
+    def own_lake(self) -> str:
+        """Where the lake is when nothing else is said."""
+        return str(self.home / "lake")
+
+    @property
     def log_dir(self) -> Path:
         return self.home / "log"
 
@@ -142,7 +147,8 @@ def load_settings(
             run with, else `config/` of the checkout.
         default_home: see `home`.
         default_config: see `config`.
-        overrides: any other field of `Settings`; `None` means «not given».
+        overrides: any other field of `Settings`; `None` means «not given». The lake is where this home had it last,
+            if not told; a relative folder is one of the working directory.
 
     Raises:
         UsageError: a port or the as-of time cannot be read.
@@ -150,12 +156,12 @@ def load_settings(
     env = os.environ
     home_path = Path(home or env.get("HEADWATER_HOME") or default_home or CHECKOUT / "var").expanduser().absolute()
     config_path = Path(
-        config or env.get("HEADWATER_CONFIG") or default_config or _last_config(home_path) or CHECKOUT / "config"
+        config or env.get("HEADWATER_CONFIG") or default_config or _last(home_path, "config") or CHECKOUT / "config"
     )
     settings = Settings(
         home=home_path,
         config_dir=config_path.expanduser().absolute(),
-        lake_url=env.get("HEADWATER_LAKE") or str(home_path / "lake"),
+        lake_url=env.get("HEADWATER_LAKE") or _last(home_path, "lake") or str(home_path / "lake"),
         redis_url=env.get("REDIS_URL") or None,
         collector_port=_port("HEADWATER_COLLECTOR_PORT", Settings.collector_port),
         api_port=_port("HEADWATER_API_PORT", Settings.api_port),
@@ -165,7 +171,10 @@ def load_settings(
         as_of=parse_as_of(env["HEADWATER_AS_OF"]) if env.get("HEADWATER_AS_OF") else None,
     )
     given = {key: value for key, value in overrides.items() if value is not None}
-    return replace(settings, **given)  # type: ignore[arg-type]
+    settings = replace(settings, **given)  # type: ignore[arg-type]
+    if "://" not in settings.lake_url:
+        return replace(settings, lake_url=str(Path(settings.lake_url).expanduser().absolute()))
+    return replace(settings, lake_url=settings.lake_url.rstrip("/"))
 
 
 @contextmanager
@@ -186,6 +195,24 @@ def exported(**values: str) -> Iterator[None]:
 def caller() -> str | None:
     """Who started this process, in words for whoever waits for it, where its own command does not say."""
     return os.environ.get("HEADWATER_CALLER") or None
+
+
+def warehouse_wait() -> float | None:
+    """How many seconds to wait for the warehouse, where somebody says so: a run, for the dbt that it starts.
+
+    Raises:
+        UsageError: it is no number.
+    """
+    text = os.environ.get("HEADWATER_WAIT_SECONDS") or None
+    try:
+        return float(text) if text else None
+    except ValueError as error:
+        raise UsageError(f"HEADWATER_WAIT_SECONDS={text} is not a number of seconds.") from error
+
+
+def s3_environment() -> tuple[tuple[str, str], ...]:
+    """What the environment says about S3 (boto3 reads it by itself): as long as it says the same, a client holds."""
+    return tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
 
 
 def parse_as_of(text: str) -> datetime:
@@ -218,10 +245,10 @@ def interpolate(text: str, where: str = "config") -> str:
     return _VARIABLE.sub(value, text)
 
 
-def _last_config(home: Path) -> str | None:
-    """The config folder that `headwater run` or `up` used last in this home."""
+def _last(home: Path, what: str) -> str | None:
+    """The `config` folder or the `lake` that `headwater run` or `up` used last in this home; None is the usual one."""
     try:
-        return str(json.loads((home / "home.json").read_text(encoding="utf-8")).get("config") or "") or None
+        return str(json.loads((home / "home.json").read_text(encoding="utf-8")).get(what) or "") or None
     except (OSError, ValueError):
         return None
 

@@ -56,3 +56,8 @@ def entrance_settings(
         lake_url=lake,
         as_of=parse_as_of(as_of) if as_of else None,
     )
+
+
+def lake_words(settings: Settings) -> str:
+    """Where the lake is, for the first line of an entrance, when it is not in the home."""
+    return "" if settings.lake_url == settings.own_lake else f", the lake at {settings.lake_url}"

@@ -20,13 +20,14 @@ import click
 from headwater.collect.importer import ImportReport, import_events
 from headwater.configuration import Config, ConversationSource, load_config
 from headwater.entrance.company import prepare_company, send_live_events
-from headwater.entrance.options import entrance_options, entrance_settings
+from headwater.entrance.options import entrance_options, entrance_settings, lake_words
 from headwater.entrance.processes import Processes, check_ports, run_step, stop_on_signals
 from headwater.entrance.services import service
 from headwater.entrance.summary import show_summary
 from headwater.errors import HeadwaterError
 from headwater.settings import Settings
 from headwater.storage.home import advance_as_of, claim_home, entrance_lock, full_disk_named, held_data, read_home
+from headwater.storage.lake import open_lake
 from headwater.storage.log import segments
 from headwater.storage.online import ensure_redis
 from headwater.storage.warehouse import publish
@@ -40,9 +41,10 @@ def run(people: int | None, **options: Any) -> None:
     checked = load_config(settings)
     stop_on_signals()
     begun = time.monotonic()
+    open_lake(settings).check()
     with full_disk_named(settings), entrance_lock(settings, "headwater run"):
         held = claim_home(settings, options["data"] or held_data(settings))
-        click.echo(f"{checked.platform.company}: {held.holds} → {settings.home}")
+        click.echo(f"{checked.platform.company}: {held.holds} → {settings.home}{lake_words(settings)}")
         try:
             with Processes(settings) as processes, ensure_redis(settings):
                 _collect(settings, checked, processes, held.data_dir, people)

@@ -15,12 +15,13 @@ import click
 
 from headwater.configuration import Config, load_config
 from headwater.entrance.company import prepare_company
-from headwater.entrance.options import entrance_options, entrance_settings
+from headwater.entrance.options import entrance_options, entrance_settings, lake_words
 from headwater.entrance.processes import Processes, check_ports, is_asked_to_stop, last_line, run_step, stop_on_signals
 from headwater.entrance.services import PREPARE, Service, wanted
-from headwater.errors import HeadwaterError
+from headwater.errors import HeadwaterError, UnavailableError
 from headwater.settings import Settings
 from headwater.storage.home import Home, claim_home, entrance_lock, full_disk_named, held_data
+from headwater.storage.lake import open_lake
 from headwater.storage.online import ensure_redis
 
 RESTART_SECONDS = (1, 2, 5, 10, 30)
@@ -36,7 +37,11 @@ def up(people: int | None, **options: Any) -> None:
     stop_on_signals()
     with full_disk_named(settings), entrance_lock(settings, "headwater up"):
         held = claim_home(settings, options["data"] or held_data(settings))
-        click.echo(f"{config.platform.company}: {held.holds} → {settings.home}")
+        click.echo(f"{config.platform.company}: {held.holds} → {settings.home}{lake_words(settings)}")
+        try:
+            open_lake(settings).check()
+        except UnavailableError as error:  # events are taken none the less: they wait in the log
+            click.echo(f"  {error}")
         with Processes(settings) as processes:
             try:
                 _serve(settings, config, held, processes, people)

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headwater.configuration import ColumnType, Config, FilesSource, FileTable
-from headwater.errors import HeadwaterError, UsageError
+from headwater.errors import HeadwaterError, UnavailableError, UsageError
 from headwater.land.casting import from_text, literal, quoted
 from headwater.land.contracts import Learned, LearnedError, put_changes
 from headwater.land.extracts import Pulled, only_one
@@ -31,6 +31,7 @@ from headwater.land.rows import as_text, flagged
 from headwater.land.transforming import RowTransformer
 from headwater.settings import Settings
 from headwater.storage.lake import Lake, LocalLake, Object, open_lake
+from headwater.storage.warehouse.connection import outside
 
 BATCH_ROWS = 50_000
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload")
@@ -85,7 +86,7 @@ def _store(settings: Settings, location: str) -> Lake:
     if location.startswith("s3://"):
         from headwater.storage.lake.s3 import S3Lake
 
-        return S3Lake(location)
+        return S3Lake(location, called="The source's place")
     return LocalLake(settings.inbox / location)
 
 
@@ -148,6 +149,8 @@ class _Files:
                     rows = self._convert(file, learned, target, rejected)
             except duckdb.Error as error:
                 reason = str(error).splitlines()[0]
+                if outside(error):  # the file may be as it should: it is read again
+                    raise UnavailableError(f"{self._store.uri(file.key)} cannot be read: {reason}") from error
                 rejected, rows = [Rejected("unreadable file", f"{file.key}: {reason}", file.key)], 0
             key, is_new = put_once(self._lake, self._folder, target, before) if rows else ("", False)
         put_quarantine(self._lake, "extracts", f"{self._source}.{self._name}", rejected)

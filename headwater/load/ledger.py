@@ -136,8 +136,11 @@ def measure(con: DuckDBPyConnection, lake: Lake, keys: list[str]) -> list[Measur
 
 def failure(what: str, error: duckdb.Error) -> HeadwaterError:
     """DuckDB's error as ours: its first line, and whether to look at the data or to try again later."""
-    kind = UnavailableError if outside(error) else DataError
-    return kind(f"{what}: {str(error).splitlines()[0]}")
+    said = f"{what}: {str(error).splitlines()[0]}"
+    if not outside(error):
+        return DataError(said)
+    is_network = " HTTP " in said
+    return UnavailableError(said, hint="Once the lake answers, run it again: nothing is lost." if is_network else "")
 
 
 def metadata(con: DuckDBPyConnection, lake: Lake, keys: list[str], name: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from headwater.configuration import ColumnType, CsvTable, FileTable, PulledTable
-from headwater.errors import DataError
+from headwater.load import ledger
 from headwater.load.columns import DUCKDB, name
 from headwater.storage.lake import Lake
 
@@ -102,12 +102,13 @@ def merge(con: DuckDBPyConnection, lake: Lake, extract: Extract, keys: list[str]
 
     Raises:
         DataError: an object cannot be read.
+        UnavailableError: the lake does not answer.
     """
     try:
         _stage(con, lake, extract, keys)
     except duckdb.Error as error:
         names = keys[0] if len(keys) == 1 else f"{keys[0]} … {keys[-1]}"
-        raise DataError(f"{names} cannot be loaded: {str(error).splitlines()[0]}") from error
+        raise ledger.failure(f"{names} cannot be loaded", error) from error
     has_twins = _has_twins(con, extract)
     if extract.has_versions:
         _keep_versions(con, extract, has_twins=has_twins)

@@ -30,12 +30,14 @@ _PROBE_BYTES = 256 * 1024
 class Home:
     """What `home.json` says.
 
-    `holds` is `EXAMPLE` or the absolute path of the data folder; `config` is the config folder used last.
+    `holds` is `EXAMPLE` or the absolute path of the data folder; `config` is the config folder used last; `lake` is
+    where the lake is, None in the home itself.
     """
 
     holds: str
     as_of: datetime | None = None
     config: str | None = None
+    lake: str | None = None
 
     @property
     def data_dir(self) -> Path | None:
@@ -54,6 +56,7 @@ def read_home(settings: Settings) -> Home | None:
         holds=record["holds"],
         as_of=datetime.fromisoformat(as_of) if as_of else None,
         config=record.get("config"),
+        lake=record.get("lake"),
     )
 
 
@@ -64,10 +67,11 @@ def held_data(settings: Settings) -> Path | None:
 
 
 def claim_home(settings: Settings, data_dir: Path | None) -> Home:
-    """Make the home belong to `data_dir` (None: the example company), or find that it already does.
+    """Make the home belong to `data_dir` (None: the example company) and to the lake of the settings, or find that it
+    already does.
 
     Raises:
-        UsageError: it holds other data.
+        UsageError: it holds other data, or has rows of another lake.
         UnavailableError: it cannot be written.
     """
     home = read_home(settings)
@@ -77,7 +81,15 @@ def claim_home(settings: Settings, data_dir: Path | None) -> Home:
             f"The home {settings.home} holds {home.holds}, not {holds}; one home holds one company.",
             hint="Set HEADWATER_HOME to another folder.",
         )
-    return write_home(settings, replace(home or Home(holds=holds), config=str(settings.config_dir)))
+    lake = None if settings.lake_url == settings.own_lake else settings.lake_url
+    before = home.lake if home else None
+    was_used = settings.warehouse.exists() and (before or Path(settings.own_lake).exists())
+    if before != lake and was_used:
+        raise UsageError(
+            f"The home {settings.home} has its lake at {before or settings.own_lake}, not at {settings.lake_url}.",
+            hint="Set HEADWATER_HOME to another folder; a lake moves by copying it and changing «lake» in home.json.",
+        )
+    return write_home(settings, replace(home or Home(holds=holds), config=str(settings.config_dir), lake=lake))
 
 
 def write_home(settings: Settings, home: Home) -> Home:

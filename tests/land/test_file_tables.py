@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from headwater.configuration import Config, Contract, FilesSource, FileTable
-from headwater.errors import DataError
+from headwater.errors import DataError, UnavailableError
 from headwater.land.extracts import Pulled
 from headwater.land.file_tables import try_land_file_tables
 from headwater.load.extracts import load_extracts
@@ -19,6 +19,7 @@ from headwater.settings import Settings
 from headwater.storage.lake import LocalLake
 from headwater.storage.lake.s3 import S3Lake
 from headwater.storage.warehouse import ensure_schemas
+from tests.s3_front import front
 from tests.s3_server import KEYS, s3_server
 
 COLUMNS: dict[str, Any] = {"id": "text", "amount": "integer", "at": "timestamp"}
@@ -185,3 +186,23 @@ def test_files_on_s3_land_as_those_in_a_folder(
         bucket.put("sales/1.csv", b"id,amount,at\na,2,\n")
         assert land(settings, books).tables["csv"].rows == 1
     assert loaded(lake, books, "csv") == [("a", 2)]
+
+
+@pytest.mark.slow
+def test_a_file_on_s3_that_could_not_be_fetched_is_not_held_against_it(
+    settings: Settings, books: Config, lake: LocalLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = books.sources["books"]
+    assert isinstance(source, FilesSource)
+    source.location = "s3://bucket/books"
+    (tmp_path / "s3").mkdir()
+    with s3_server(tmp_path / "s3") as endpoint, front(endpoint) as before:
+        for name, value in {**KEYS, "AWS_ENDPOINT_URL": before.url}.items():
+            monkeypatch.setenv(name, value)
+        S3Lake(source.location).put("sales/1.csv", b"id,amount,at\na,1,\n")
+        before.fails = lambda kind, path: kind != "LIST"
+        with pytest.raises(UnavailableError, match=r"s3://bucket/books/sales/1.csv cannot be read: .*503"):
+            land(settings, books)
+        before.fails = lambda kind, path: False
+        assert land(settings, books).tables["csv"].rows == 1
+    assert loaded(lake, books, "csv") == [("a", 1)]

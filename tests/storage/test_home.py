@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -52,6 +53,22 @@ def test_the_config_used_last_is_the_default_of_the_next_command(settings, tmp_p
     claim_home(settings, None)
     assert load_settings(home=settings.home).config_dir == tmp_path
     assert load_settings(home=settings.home, config=tmp_path / "b").config_dir == tmp_path / "b"
+
+
+def test_the_lake_used_last_is_the_one_of_the_next_command(settings):
+    there = replace(settings, lake_url="s3://bucket/prefix")
+    claim_home(there, None)
+    assert load_settings(home=settings.home).lake_url == "s3://bucket/prefix"
+    assert load_settings(home=settings.home, lake_url="s3://bucket/prefix/").lake_url == "s3://bucket/prefix"
+
+
+def test_a_home_whose_warehouse_was_filled_from_one_lake_takes_no_other(settings):
+    there = replace(settings, lake_url="s3://bucket/prefix")
+    claim_home(there, None)
+    settings.warehouse.touch()
+    with pytest.raises(UsageError, match=r"its lake at s3://bucket/prefix, not at .*/home/lake\. Set HEADWATER_HOME"):
+        claim_home(settings, None)
+    assert claim_home(there, None).lake == "s3://bucket/prefix"
 
 
 def test_a_second_entrance_is_told_who_is_there(settings):

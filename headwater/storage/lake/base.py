@@ -42,6 +42,10 @@ class Lake(Protocol):
 
     def exists(self, key: str) -> bool: ...
 
+    def check(self) -> None:
+        """Raise what keeps the lake from being used, before anything is done: for what starts a run."""
+        ...
+
     def uri(self, key: str) -> str:
         """The name by which DuckDB reads the object once `configure` was called: a path or an s3:// URL."""
         ...

@@ -68,6 +68,9 @@ class LocalLake:
     def exists(self, key: str) -> bool:
         return (self.root / checked_key(key)).is_file()
 
+    def check(self) -> None:
+        """Nothing to do: the folder is made with the first object."""
+
     def uri(self, key: str) -> str:
         return str(self.root / checked_key(key))
 

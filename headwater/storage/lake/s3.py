@@ -1,53 +1,42 @@
 """The lake in a bucket. Endpoint, region and keys come from boto3's own standard environment.
 
-Belongs here: everything that differs on S3. Checksums are sent only where S3 demands them, because compatible servers
-do not know the newer ones. Does not belong here: reading the environment; boto3 does that.
+Belongs here: objects on S3, by boto3 and by DuckDB's httpfs. Does not belong here: the client and its errors
+(`s3_client`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
-from headwater.errors import DataError, UnavailableError, UsageError
+from headwater.errors import DataError, UsageError
 from headwater.storage.lake.base import Object, checked_key
+from headwater.storage.lake.s3_client import Access, access, in_sentences
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from contextlib import AbstractContextManager
 
-_DEFAULT_REGION = "us-east-1"
+    from duckdb import DuckDBPyConnection
 
 
 class S3Lake:
-    """A bucket, or a prefix in it, as a lake. The bucket must exist."""
+    """A bucket, or a prefix in it, as a lake. The bucket must exist.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        called: what it is in errors.
+    """
+
+    def __init__(self, url: str, called: str = "The lake") -> None:
         parts = urlsplit(url)
-        if not parts.netloc:
-            raise UsageError(f"The lake {url} names no bucket.")
+        if not parts.netloc or "@" in parts.netloc:
+            raise UsageError(f"{called} s3://{parts.netloc.rpartition('@')[2]}{parts.path} names no bucket.")
         self.bucket = parts.netloc
         self.prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
-        self._session = boto3.Session()
-        self._region = self._session.region_name or _DEFAULT_REGION
-        self._client = self._session.client(
-            "s3",
-            region_name=self._region,
-            config=Config(
-                signature_version="s3v4",
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                retries={"mode": "standard", "max_attempts": 4},
-                connect_timeout=5,
-                s3={"addressing_style": "auto"},
-            ),
-        )
+        self._access: Access = access()
+        self._client: Any = self._access.client
+        self._called = f"{called} s3://{self.bucket}/{self.prefix}"
 
     def put(self, key: str, content: bytes | Path) -> Object:
         name = self.prefix + checked_key(key)
@@ -83,40 +72,48 @@ class S3Lake:
             return False
         return True
 
+    def check(self) -> None:
+        with self._sentences("be used"):
+            self._client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1)
+
     def uri(self, key: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}{checked_key(key)}"
 
     def configure(self, con: DuckDBPyConnection) -> None:
-        """Load httpfs from its wheel (no download) and give it the endpoint and keys that boto3 uses."""
-        from duckdb_extensions import import_extension
-
-        import_extension("httpfs", con=con)
-        con.execute("load httpfs")
+        """Load httpfs from its wheel (no download, nothing written) and give it the endpoint and keys of boto3."""
+        con.execute(f"load {_literal(_extension())}")
+        # an object never changes: what was asked of one once holds as long as the connection lives
+        con.execute("set enable_http_metadata_cache = true; set parquet_metadata_cache = true")
+        con.execute("set http_retries = 5")  # in all nine seconds
         con.execute(f"create or replace secret headwater_lake ({', '.join(self._secret())})")
 
     def _secret(self) -> Sequence[str]:
-        endpoint = urlsplit(self._client.meta.endpoint_url)
+        endpoint = urlsplit(self._access.endpoint)
         amazon = (endpoint.hostname or "").endswith(".amazonaws.com")
-        options = {"region": self._region, "scope": f"s3://{self.bucket}/{self.prefix}"}
+        options = {"region": self._access.region, "scope": f"s3://{self.bucket}/{self.prefix}"}
         if not amazon:
             options |= {"endpoint": endpoint.netloc, "url_style": "path"}
-        credentials = self._session.get_credentials()
+        credentials = self._access.session.get_credentials()
         if credentials:
             keys = credentials.get_frozen_credentials()
             options |= {"key_id": keys.access_key, "secret": keys.secret_key}
             if keys.token:
                 options["session_token"] = keys.token
-        quoted = [f"{name} '{str(value).replace(chr(39), chr(39) * 2)}'" for name, value in options.items()]
+        quoted = [f"{name} {_literal(str(value))}" for name, value in options.items()]
         return ["type s3", *quoted, f"use_ssl {'true' if endpoint.scheme == 'https' else 'false'}"]
 
-    @contextmanager
-    def _sentences(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            if code in ("NoSuchKey", "404", "NotFound"):
-                raise DataError(f"The lake s3://{self.bucket}/{self.prefix} cannot {what}: not found.") from error
-            raise UnavailableError(f"The lake s3://{self.bucket}/{self.prefix} cannot {what}: {error}.") from error
-        except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
-            raise UnavailableError(f"The lake s3://{self.bucket}/{self.prefix} cannot {what}: {error}.") from error
+    def _sentences(self, what: str) -> AbstractContextManager[None]:
+        return in_sentences(self._called, self.bucket, what)
+
+
+def _extension() -> str:
+    """httpfs as its wheel holds it, for the DuckDB that is installed."""
+    import duckdb
+    import duckdb_extension_httpfs
+
+    folder = Path(next(iter(duckdb_extension_httpfs.__path__)), "extensions", f"v{duckdb.__version__}")
+    return str(folder / "httpfs.duckdb_extension")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

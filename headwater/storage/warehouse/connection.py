@@ -104,8 +104,10 @@ def open_file(path: Path, deadline: float, wait_seconds: float) -> duckdb.DuckDB
 
 def outside(error: duckdb.Error) -> bool:
     """Whether DuckDB failed for what is outside of it (disk, memory, network) and not in the data."""
-    causes = ("No space left", "Permission denied", "Read-only file system", "Could not establish connection")
-    return isinstance(error, duckdb.OutOfMemoryException | duckdb.HTTPException) or any(c in str(error) for c in causes)
+    if isinstance(error, duckdb.HTTPException):
+        return "HTTP 404" not in str(error)  # the server is there, and says that the object is not
+    causes = ("No space left", "Permission denied", "Read-only file system", "error for HTTP ")
+    return isinstance(error, duckdb.OutOfMemoryException) or any(cause in str(error) for cause in causes)
 
 
 def foreign_holder(text: str) -> str:

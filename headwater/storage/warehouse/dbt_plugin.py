@@ -7,6 +7,9 @@ Belongs here: only that. In the profile:
       - module: headwater.storage.warehouse.dbt_plugin
         config: {wait_seconds: 60, purpose: dbt}
 
+Both are better left out: what stands here is part of the profile, and when that changes dbt parses the whole project
+anew. For a while longer than a minute there is HEADWATER_WAIT_SECONDS.
+
 dbt-duckdb makes its plugins when it makes its environment and calls `update_connection_config` right before it opens
 the file; the lock is held until that environment goes or the process ends. `dbt parse` opens no file and takes none.
 """
@@ -25,7 +28,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from headwater.configuration import load_config
 from headwater.configuration.dbt_vars import dbt_vars
 from headwater.errors import HeadwaterError
-from headwater.settings import caller, load_settings
+from headwater.settings import caller, load_settings, warehouse_wait
 from headwater.storage.warehouse.connection import UTC, configuration, open_file
 from headwater.storage.warehouse.lock import WAIT_SECONDS, WarehouseLock
 
@@ -37,7 +40,7 @@ class Plugin(BasePlugin):
     """Holds the warehouse lock for dbt and brings the company's vars."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
-        self._wait_seconds = float(plugin_config.get("wait_seconds") or WAIT_SECONDS)
+        self._wait_seconds = float(plugin_config.get("wait_seconds") or _wait_seconds())
         self._purpose = str(plugin_config.get("purpose") or _purpose())
         self._lock: WarehouseLock | None = None
         self._vars: str | None = None
@@ -70,16 +73,29 @@ class Plugin(BasePlugin):
     def configure_cursor(self, cursor: Any) -> None:
         # read by the macro company_var; a variable belongs to one connection, which a cursor is
         if self._vars is not None:
-            cursor.execute(f"set variable {VARIABLE} = ?", [self._vars])
+            # as a literal: DuckDB imports pandas, a second, to look at a parameter
+            cursor.execute(f"set variable {VARIABLE} = '{self._vars.replace(chr(39), chr(39) * 2)}'")
 
 
 def _company_vars(home: Path) -> str:
-    """As JSON, from the config of this home: HEADWATER_CONFIG, else the one that it was last run with."""
+    """As JSON, from the config of this home: HEADWATER_CONFIG, else the one that it was last run with; and the as-of
+    time, if there is one. A variable of the environment that a model read would have dbt parse it anew at each run."""
     try:
-        config = load_config(load_settings(home=home))
+        settings = load_settings(home=home)
+        config = load_config(settings)
     except HeadwaterError as error:
         raise DbtRuntimeError(str(error)) from error
-    return json.dumps(dbt_vars(config.platform, config.sources, config.survivorship))
+    found = dbt_vars(config.platform, config.sources, config.survivorship)
+    if settings.as_of:
+        found["as_of"] = settings.as_of.isoformat(sep=" ")
+    return json.dumps(found)
+
+
+def _wait_seconds() -> float:
+    try:
+        return warehouse_wait() or WAIT_SECONDS
+    except HeadwaterError as error:
+        raise DbtRuntimeError(str(error)) from error
 
 
 def _purpose() -> str:
