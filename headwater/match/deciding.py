@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 from headwater.configuration import Identity
 from headwater.match.graph import Flags, Ints, Nodes, components, first_of_each, within_caps, within_limits
 from headwater.match.mentions import type_codes
-from headwater.match.ordering import Region
-from headwater.match.region import normal_ids
+from headwater.match.region import Region, normal_ids
 
 
 @dataclass(frozen=True)
@@ -59,18 +58,22 @@ def decide(identity: Identity, region: Region) -> Decided:
         refused[int(at[index])] = f"{name} is tied to {limit} {types[other]} already"
     at = at[within]
     caps = {codes[name]: t.limits[name] for name, t in identity.id_types.items() if name in t.limits}
-    joined, over_cap = within_caps(nodes, left[at], right[at], caps, by_hand[at], [pair for pair, _ in apart])
+    person, _, over_cap = within_caps(nodes, left[at], right[at], caps, by_hand[at], [pair for pair, _ in apart])
     for index, what in over_cap.items():
         refused[int(at[index])] = (
             f"a person has at most {caps[what]} {types[what]}"
             if what >= 0
             else f"it would join two that are excluded: {apart[-1 - what][1]}"
         )
-    at = at[joined]
-    person = components(len(nodes.types), left[at], right[at])
-    cluster = components(len(nodes.types), left, right) if refused else person
-    # the first node of a cluster is the first of its person too
-    return Decided(first_of_each(person), person, person[first_of_each(cluster)][cluster], refused)
+    anchors = first_of_each(person)
+    if not refused:
+        return Decided(anchors, person, person, refused)
+    # believed or not, ties connect people
+    at = np.fromiter(refused, dtype=np.int64)
+    cluster = components(len(anchors), person[left[at]], person[right[at]])
+    by_age = np.argsort(anchors)
+    first_person = by_age[first_of_each(cluster[by_age])]
+    return Decided(anchors, person, first_person[cluster][person], refused)
 
 
 def _exclusions(identity: Identity, region: Region) -> tuple[list[tuple[tuple[int, int], str]], Mapping[int, str]]:

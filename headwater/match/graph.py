@@ -84,6 +84,8 @@ def components(count: int, left: Ints, right: Ints) -> Ints:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
+    if count < np.iinfo(np.int32).max:  # scipy counts so itself, where it can
+        left, right = left.astype(np.int32), right.astype(np.int32)
     graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
@@ -95,7 +97,7 @@ def within_caps(
     caps: Mapping[int, int],
     forced: Flags | None = None,
     apart: Sequence[tuple[int, int]] = (),
-) -> tuple[Flags, dict[int, int]]:
+) -> tuple[Ints, Flags, dict[int, int]]:
     """Refuse the ties that would join more values of one type into one person than its cap, or two that stay apart.
 
     A chain can join two people although each link is within its limits. Only components over a cap are built again,
@@ -107,7 +109,8 @@ def within_caps(
         apart: pairs of nodes that are never one person's, not even by a forced tie.
 
     Returns:
-        Which ties are kept, and for each refused one the type whose cap it would exceed, or -1 - i for `apart[i]`.
+        The component of each node, which ties are kept, and for each refused one the type whose cap it would exceed,
+        or -1 - i for `apart[i]`.
     """
     kept = np.ones(len(left), dtype=bool)
     refused: dict[int, int] = {}
@@ -122,7 +125,7 @@ def within_caps(
         for node in (one, other):
             marks.setdefault(node, {})[-1 - number] = 1
     if not crowded.any():
-        return kept, refused
+        return member, kept, refused
     parent: dict[int, int] = {}
     held: dict[int, dict[int, int]] = {}
 
@@ -156,7 +159,7 @@ def within_caps(
         for id_type, count in fewer.items():
             more[id_type] = more.get(id_type, 0) + count
         del held[other]
-    return kept, refused
+    return components(len(nodes.types), left[kept], right[kept]) if refused else member, kept, refused
 
 
 def first_of_each(component: Ints) -> Ints:

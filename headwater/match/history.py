@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
+from headwater.match.writing import Written
 
-def write(con: DuckDBPyConnection, moment: datetime) -> tuple[int, int]:
-    """Compare `_before` with `identity.identifiers` and note every identifier that has another person now.
+
+def write(con: DuckDBPyConnection, written: Written, moment: datetime) -> tuple[int, int]:
+    """Note every identifier that has another person now.
 
     A person whose id is gone was merged into the one that its anchor belongs to now; whatever went elsewhere, or left
     a person that is still there, was split off.
@@ -21,15 +24,19 @@ def write(con: DuckDBPyConnection, moment: datetime) -> tuple[int, int]:
     Returns:
         How many people were merged into another, how many identifiers were split off.
     """
-    if con.execute("select 1 from _before limit 1").fetchone() is None:
+    if not written.moved.num_rows:
         return 0, 0
-    con.execute(
-        """create or replace temp table _moved as
-        select b.customer_id as from_id, a.customer_id as to_id, a.id_type, a.id_value, b.first_landed,
-            b.first_row, code
-        from _before b join identity.identifiers a using (id_type, id_value) join _types using (id_type)
-        where a.customer_id <> b.customer_id"""
-    )
+    con.register("_moved", written.moved)
+    con.register("_people", pa.table({"customer_id": written.people}))
+    try:
+        return _note(con, moment)
+    finally:
+        con.execute("drop table if exists _merged")
+        con.unregister("_moved")
+        con.unregister("_people")
+
+
+def _note(con: DuckDBPyConnection, moment: datetime) -> tuple[int, int]:
     con.execute(
         """create or replace temp table _merged as
         select from_id, to_id as into_id, id_type as anchor_type, id_value as anchor_value
@@ -64,6 +71,4 @@ def write(con: DuckDBPyConnection, moment: datetime) -> tuple[int, int]:
             (select count(*) from _moved left join _merged m using (from_id)
              where into_id is distinct from to_id)"""
     ).fetchone()
-    con.execute("drop table _moved")
-    con.execute("drop table _merged")
     return (int(counts[0]), int(counts[1])) if counts else (0, 0)

@@ -1,94 +1,134 @@
 """The part of the graph that has to be decided: what was read, and everything that is connected with it.
 
-Belongs here: finding it and laying it out with numbers instead of texts. Does not belong here: deciding (`deciding`),
-or writing what came of it (`resolve`).
-
-Every identifier and every tie carries a `cluster`: the same number for all that ties connect, believed or refused.
-Nothing outside of a cluster has a say in it (`graph`), so new ties touch their own clusters and no others.
+Belongs here: finding it, and laying it out as arrays: identifiers numbered by age, ties in landing order. Does not
+belong here: reading tables (`mentions`, `stored`), deciding (`deciding`), writing what came of it (`writing`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from duckdb import DuckDBPyConnection
 
 from headwater.configuration import Identity
 from headwater.configuration.identity_checks import split_id
-from headwater.match.mentions import ROWS, type_codes
+from headwater.match.graph import Flags, Ints
+from headwater.match.mentions import Said, type_codes
 from headwater.match.news import News
+from headwater.match.numbering import Numbered, number
+from headwater.match.stored import StoredIds, hashed, stored_ids, stored_ties
 from headwater.policy.identifiers import normal
 
-BY_HAND = "identity.yaml"
-TABLES = (
-    "_people",
-    "_types",
-    "_sources",
-    "_included",
-    "_touched",
-    "_before",
-    "_nodes",
-    "_links",
-    "_known",
-    "_fresh_ties",
-)
+_NEVER = np.iinfo(np.int64).max
 
 
-def lay_out(con: DuckDBPyConnection, identity: Identity, news: News) -> None:
-    """Fill temp tables, from `_seen` and `_ties`:
-
-    * `_before`: rows of `identity.identifiers` that will be written anew,
-    * `_nodes(code, id_value, place)`: its identifiers,
-    * `_links(left_row, right_row, source, place)`: its ties between rows of `_nodes`; a tie that was stored and landed
-      earlier as well, or was included by hand, is there twice.
+@dataclass(frozen=True)
+class Region:
+    """Attributes:
+    codes, values, places: of each node; a node with a lower number is older, so a person's anchor is its lowest.
+    left, right: the nodes of each tie, no pair twice, in the order in which they landed.
+    sources: which table told of each tie first, below 0 for a decision by hand.
+    tie_places: where each tie landed first.
+    stored: identifiers as they were; `stored_at` is the place of each node in it, -1 for a new one.
+    tie_rows: rowid in `identity.edges` of a tie that is stored with this place and source, else -1.
+    touched: the clusters that end here; `None` when everything is decided anew.
+    old_tie_rows: all rowids of `identity.edges` in those clusters.
     """
-    _name_codes(con, identity, news)
-    if news.reason is None:
-        _touch(con)
-        con.execute(
-            "create or replace temp table _before as from identity.identifiers where cluster in (from _touched)"
+
+    codes: Ints
+    values: pa.Array
+    places: Ints
+    left: Ints
+    right: Ints
+    sources: Ints
+    tie_places: Ints
+    stored: StoredIds
+    stored_at: Ints
+    tie_rows: Ints
+    touched: Ints | None
+    old_tie_rows: Ints
+
+
+@dataclass(frozen=True)
+class _Ties:
+    left: Ints
+    right: Ints
+    sources: Ints
+    places: Ints
+    rows: Ints
+
+    def only(self, which: Flags | Ints) -> _Ties:
+        return _Ties(*(column[which] for column in (self.left, self.right, self.sources, self.places, self.rows)))
+
+
+def lay_out(con: DuckDBPyConnection, identity: Identity, news: News, said: list[Said], moments: list[str]) -> Region:
+    """Find what has to do with what was read; call it in the transaction that writes what comes of it."""
+    is_whole = news.reason is not None
+    mentioned = [column.texts for each in said for column in each.columns]
+    pairs = _included(identity)
+    by_hand = hashed(con, [end for pair in pairs for end in pair])
+    ids = stored_ids(con, identity, moments, None if is_whole else [*mentioned, by_hand])
+    ties = None if is_whole else stored_ties(con, identity, news, moments)
+    ends = [] if ties is None else [ties.left, ties.right]
+    parts = [*mentioned, by_hand, ids.texts, *ends]
+    numbered = number(parts)
+    numbers = np.split(numbered.number_of, np.cumsum([part.count for part in parts])[:-1])
+    landed = numbered.lowest(
+        np.concatenate(
+            [
+                *(each.places[column.at] for each in said for column in each.columns),
+                np.full(by_hand.count, _NEVER),
+                np.full(ids.texts.count, _NEVER) if is_whole else ids.places,
+                *(np.full(end.count, _NEVER) for end in ends),
+            ]
         )
-        con.execute(f"create or replace temp table _nodes as {_STORED_NODES}")
-        links = _STORED_LINKS
+    )
+    of_rows, of_hand, of_ids, of_ends = (
+        numbers[: len(mentioned)],
+        numbers[len(mentioned)],
+        numbers[len(mentioned) + 1],
+        numbers[len(mentioned) + 2 :],
+    )
+    stored_at = np.full(len(landed), -1, dtype=np.int64)
+    stored_at[of_ids] = np.arange(len(of_ids))
+    fresh = _joined(_told(said, of_rows))
+    included = _by_hand(of_hand)
+    if ties is None:
+        touched, old = None, _joined([])
+        is_here = landed < _NEVER
     else:
-        con.execute("create or replace temp table _before as from identity.identifiers")
-        con.execute("alter table _seen rename to _nodes")
-        links = "from _ties"
-    con.execute(
-        f"""create or replace temp table _links as
-        select l.rowid as left_row, r.rowid as right_row, source, t.place
-        from ({links} union all by name from _included) as t
-        join _nodes l on l.code = left_code and l.id_value = left_value
-        join _nodes r on r.code = right_code and r.id_value = right_value"""
+        old = _Ties(of_ends[0], of_ends[1], ties.sources, ties.places, ties.rows)
+        touched = _touched(ids, stored_at, landed, fresh, old, included)
+        clusters = np.append(ids.clusters, -1)[stored_at]
+        is_here = (landed < _NEVER) & ((stored_at < 0) | np.isin(clusters, touched))
+        old = old.only(is_here[old.left])
+    order = _by_age(numbered, landed, np.flatnonzero(is_here))
+    age = np.full(len(landed), -1, dtype=np.int64)
+    age[order] = np.arange(len(order))
+    one_of = numbered.one_of[order]
+    codes = numbered.codes[one_of]
+    # what was decided by hand is decided again
+    here = _joined([old.only(old.sources >= 0), fresh, included])
+    here = here.only(is_here[here.left] & is_here[here.right] & (here.left != here.right))
+    here = _in_order(_Ties(age[here.left], age[here.right], here.sources, here.places, here.rows), codes)
+    return Region(
+        codes=codes,
+        values=numbered.values.take(pa.array(one_of)),
+        places=landed[order],
+        left=here.left,
+        right=here.right,
+        sources=here.sources,
+        tie_places=here.places,
+        stored=ids,
+        stored_at=stored_at[order],
+        tie_rows=here.rows,
+        touched=touched,
+        old_tie_rows=old.rows[old.rows >= 0],
     )
-
-
-def drop(con: DuckDBPyConnection) -> None:
-    """Remove what `lay_out` and the reading before it left."""
-    for table in (*TABLES, "_seen", "_ties", "_ranks", "_moments"):
-        con.execute(f"drop table if exists {table}")
-
-
-def _name_codes(con: DuckDBPyConnection, identity: Identity, news: News) -> None:
-    codes = type_codes(identity)
-    con.execute("create or replace temp table _types (id_type text, code tinyint)")
-    con.executemany("insert into _types values (?, ?)", list(codes.items()))
-    con.execute("create or replace temp table _sources (name text, source tinyint)")
-    named = [(name, number) for number, name in enumerate(news.tables)]
-    con.executemany("insert into _sources values (?, ?)", [(BY_HAND, -1), *named])
-    pairs = []
-    for number, override in enumerate(identity.include):
-        found = sorted((codes[id_type], value) for id_type, value in normal_ids(identity, override.ids))
-        if len(found) == 2:
-            # before everything that ever landed
-            pairs.append((*found[0], *found[1], number - len(identity.include)))
-    con.execute(
-        "create or replace temp table _included (left_code tinyint, left_value text, right_code tinyint, "
-        "right_value text, place bigint, source tinyint default -1)"
-    )
-    if pairs:
-        con.executemany(
-            "insert into _included (left_code, left_value, right_code, right_value, place) values (?, ?, ?, ?, ?)",
-            pairs,
-        )
 
 
 def normal_ids(identity: Identity, ids: list[str]) -> list[tuple[str, str]]:
@@ -101,86 +141,101 @@ def normal_ids(identity: Identity, ids: list[str]) -> list[tuple[str, str]]:
     ]
 
 
-def _touch(con: DuckDBPyConnection) -> None:
-    """`_touched(cluster)`: the clusters that what was read has to do with. What is known already touches nothing."""
-    con.execute(
-        f"""create or replace temp table _known as
-        select code, id_value, cluster, rank * {ROWS} + first_row as place
-        from (
-            select s.code, s.id_value, i.cluster, i.first_landed, i.first_row
-            from identity.identifiers i join _types t using (id_type) join _seen s using (code, id_value)
-        ) join _moments on landed = first_landed"""
+def _included(identity: Identity) -> list[list[tuple[int, str]]]:
+    codes = type_codes(identity)
+    pairs = (sorted((codes[t], value) for t, value in normal_ids(identity, each.ids)) for each in identity.include)
+    return [pair for pair in pairs if len(pair) == 2]
+
+
+def _told(said: list[Said], numbers: Sequence[Ints]) -> Iterator[_Ties]:
+    at = 0
+    for each in said:
+        for left, right, places in each.pairs(list(numbers[at : at + len(each.columns)])):
+            yield _Ties(left, right, np.full(len(left), each.source), places, np.full(len(left), -1))
+        at += len(each.columns)
+
+
+def _by_hand(ends: Ints) -> _Ties:
+    """Before everything that ever landed, in the order of the file."""
+    left, right = ends[::2], ends[1::2]
+    return _Ties(left, right, np.full(len(left), -1), np.arange(-len(left), 0), np.full(len(left), -1))
+
+
+def _joined(ties: Sequence[_Ties] | Iterator[_Ties]) -> _Ties:
+    given = list(ties)
+    return _Ties(
+        *(
+            np.concatenate([np.empty(0, dtype=np.int64), *(getattr(each, name) for each in given)])
+            for name in ("left", "right", "sources", "places", "rows")
+        )
     )
-    con.execute(
-        f"""create or replace temp table _fresh_ties as
-        from _ties
-        anti join (
-            select left_code, left_value, right_code, right_value
-            from (
-                select t.*, stored.first_landed, stored.first_row
-                from (
-                    select left_type, left_value, right_type, right_value, first_landed, first_row
-                    from identity.edges
-                    union all
-                    select left_type, left_value, right_type, right_value, first_landed, first_row
-                    from identity.refused_edges
-                ) as stored
-                join _types l on l.id_type = left_type
-                join _types r on r.id_type = right_type
-                join _ties t on t.left_code = l.code and t.left_value = stored.left_value
-                    and t.right_code = r.code and t.right_value = stored.right_value
-            ) left join _moments on landed = first_landed
-            where first_landed = '' or rank * {ROWS} + first_row <= place
-        ) using (left_code, left_value, right_code, right_value)"""
-    )
-    con.execute(
-        """create or replace temp table _touched as
-        select k.cluster from _known k join _seen s using (code, id_value) where s.place < k.place
-        union
-        select cluster from _known k join _fresh_ties on k.code = left_code and k.id_value = left_value
-        union
-        select cluster from _known k join _fresh_ties on k.code = right_code and k.id_value = right_value"""
-    )
+
+
+def _touched(ids: StoredIds, stored_at: Ints, landed: Ints, fresh: _Ties, old: _Ties, included: _Ties) -> Ints:
+    """The clusters that what was read has to do with. What is known already touches nothing."""
+    count = len(landed)
+    is_earlier = landed[stored_at >= 0] < ids.places[stored_at[stored_at >= 0]]
+    keys = old.left * count + old.right
+    by_key = np.argsort(keys)
+    asked = fresh.left * count + fresh.right
+    at = np.searchsorted(keys, asked, sorter=by_key)
+    found = by_key[np.minimum(at, len(by_key) - 1)] if len(by_key) else at
+    is_known = np.zeros(len(asked), dtype=bool)
+    if len(by_key):
+        is_known = (keys[found] == asked) & (old.places[found] <= fresh.places)
+    is_new = ~is_known & (fresh.left != fresh.right)
     # what was included by hand long ago holds from the day on which both are known
-    for near, far in (("left", "right"), ("right", "left")):
-        con.execute(
-            f"""insert into _touched
-            select cluster
-            from _included join _seen on {near}_code = code and {near}_value = id_value
-            join _types t on t.code = {far}_code
-            join identity.identifiers i on i.id_type = t.id_type and i.id_value = {far}_value
-            where not exists (from _known k where k.code = _seen.code and k.id_value = _seen.id_value)"""
-        )
+    is_first = (landed[included.left] < _NEVER) & (landed[included.right] < _NEVER)
+    is_first &= (stored_at[included.left] < 0) | (stored_at[included.right] < 0)
+    nodes = np.concatenate(
+        [
+            np.flatnonzero(stored_at >= 0)[is_earlier],
+            *(end[is_new] for end in (fresh.left, fresh.right)),
+            *(end[is_first] for end in (included.left, included.right)),
+        ]
+    )
+    nodes = nodes[stored_at[nodes] >= 0]
+    return np.unique(ids.clusters[stored_at[nodes]])
 
 
-_STORED_NODES = f"""
-select code, id_value, min(place) as place
-from (
-    select code, id_value, rank * {ROWS} + first_row as place
-    from _before join _types using (id_type) join _moments on landed = first_landed
-    union all
-    select code, id_value, place
-    from _seen
-    where not exists (from _known k where k.code = _seen.code and k.id_value = _seen.id_value)
-        or exists (
-            from _known k semi join _touched using (cluster)
-            where k.code = _seen.code and k.id_value = _seen.id_value
-        )
-)
-group by code, id_value"""
+def _by_age(numbered: Numbered, landed: Ints, nodes: Ints) -> Ints:
+    """These numbers, the oldest first; of one place the type of higher priority, then the lesser text."""
+    places, codes = landed[nodes], numbered.codes[numbered.one_of[nodes]]
+    order = np.argsort(places)
+    same = _shared(places[order])
+    if same.any():
+        at = order[same]
+        at = at[np.lexsort((codes[at], places[at]))]
+        # where rows have no number, whole objects are one place
+        equal = _shared(places[at]) & _shared(codes[at])
+        if equal.any():
+            alike = at[equal]
+            texts = numbered.values.take(pa.array(numbered.one_of[nodes[alike]]))
+            keys = pa.table({"place": places[alike], "code": codes[alike], "text": texts})
+            by = [(name, "ascending") for name in keys.column_names]
+            at[equal] = alike[np.asarray(pc.sort_indices(keys, sort_keys=by), dtype=np.int64)]
+        order[same] = at
+    return nodes[order]
 
-_STORED_LINKS = f"""
-select l.code as left_code, left_value, r.code as right_code, right_value, source, rank * {ROWS} + first_row as place
-from (
-    select left_type, left_value, right_type, right_value, source_table, first_landed, first_row
-    from identity.edges where cluster in (from _touched)
-    union all
-    select left_type, left_value, right_type, right_value, source_table, first_landed, first_row
-    from identity.refused_edges where cluster in (from _touched)
-) as stored
-join _types l on l.id_type = left_type
-join _types r on r.id_type = right_type
-join _sources on name = source_table
-join _moments on landed = first_landed
-union all by name
-from _fresh_ties"""
+
+def _in_order(ties: _Ties, codes: Ints) -> _Ties:
+    """In the order in which they landed; of a pair that is there twice, the first."""
+    order = np.argsort(ties.places)
+    # a row with several identifiers ties several pairs at one place; what is stored already comes before its repeat
+    same = _shared(ties.places[order])
+    if same.any():
+        at = order[same]
+        left, right = ties.left[at], ties.right[at]
+        finer = (-ties.rows[at], ties.sources[at], right, left, codes[right], codes[left], ties.places[at])
+        order[same] = at[np.lexsort(finer)]
+    pairs = ties.left[order] * len(codes) + ties.right[order]
+    ranked = np.sort(pairs)
+    if (ranked[1:] == ranked[:-1]).any():
+        order = order[np.sort(np.unique(pairs, return_index=True)[1])]
+    return ties.only(order)
+
+
+def _shared(ranked: Ints) -> Flags:
+    """Which of these are equal to the one before or after."""
+    equal = ranked[1:] == ranked[:-1]
+    return np.concatenate([[False], equal]) | np.concatenate([equal, [False]]) if len(ranked) else equal

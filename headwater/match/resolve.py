@@ -1,8 +1,8 @@
 """Identifiers become people: the tables of schema `identity`.
 
 Belongs here: the steps in their order, and writing what they found in one transaction. Does not belong here: what is
-new (`news`), reading it (`mentions`), what is connected with it (`region`), what is believed (`deciding`), what became
-of those who were known before (`history`).
+new (`news`), reading it (`mentions`), what is connected with it (`stored`, `region`), what is believed (`deciding`),
+what became of those who were known before (`history`).
 
 A person is a connected component of believed ties. Its id is a UUID made of its anchor: the identifier that landed
 first, then the type of higher priority, then the lesser value. So the same lake gives the same ids however often and
@@ -24,8 +24,8 @@ from headwater.match.accounts import write_members
 from headwater.match.deciding import decide
 from headwater.match.mentions import rank_objects, read_mentions
 from headwater.match.news import News, read_news, remember
-from headwater.match.ordering import fetch
-from headwater.match.region import drop, lay_out
+from headwater.match.region import lay_out
+from headwater.match.stored import drop
 from headwater.match.writing import write_people
 from headwater.policy.identifiers import normal
 from headwater.storage.warehouse import transaction
@@ -67,18 +67,17 @@ def resolve(
             with transaction(con):
                 write_members(con, identity)
             return _counted(con)
-        rank_objects(con, news)
-        read_mentions(con, identity, news)
-        lay_out(con, identity, news)
-        region = fetch(con, has_repeats=news.reason is None)
-        decided = decide(identity, region)
+        moments = rank_objects(con, news)
+        said = read_mentions(con, identity, news)
         with transaction(con):
-            write_people(con, identity, news, region, decided)
-            moved = history.write(con, moment)
+            region = lay_out(con, identity, news, said, moments)
+            del said
+            written = write_people(con, identity, news, region, decide(identity, region), moments)
+            moved = history.write(con, written, moment)
             remember(con, news)
             _write_overrides(con, identity)
             write_members(con, identity)
-            done = _counted(con, news.reason, _one(con, "select count(distinct customer_id) from _before"), moved)
+            done = _counted(con, news.reason, written.touched, moved)
             _log(con, news, done, moment)
         return done
     finally:

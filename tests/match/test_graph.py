@@ -39,8 +39,8 @@ def test_limits_agree_with_taking_every_tie_in_order() -> None:
 def test_caps_hold_in_every_component_and_refuse_only_what_would_break_them() -> None:
     for seed in range(40):
         nodes, left, right = _random_ties(seed)
-        kept, refused = within_caps(nodes, left, right, {0: 1, 1: 3})
-        member = components(60, left[kept], right[kept])
+        member, kept, refused = within_caps(nodes, left, right, {0: 1, 1: 3})
+        assert member.tolist() == components(60, left[kept], right[kept]).tolist()
         for id_type, cap in ((0, 1), (1, 3)):
             assert np.bincount(member[nodes.types == id_type], minlength=1).max() <= cap
         for index in refused:

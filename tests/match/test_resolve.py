@@ -244,7 +244,7 @@ def test_a_failure_leaves_the_tables_as_they_were(
     events(("u1", "a1", None))
     resolve(con, identity)
     before = con.execute("from identity.identifiers order by all").fetchall()
-    con.execute("alter table identity.refused_edges drop column reason")
+    con.execute("alter table identity.resolutions drop column people")
     events(("u2", "a2", None), segment=2)
     with pytest.raises(duckdb.Error):
         resolve(con, identity)
