@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
 HANGS = 3
 PAUSE_SECONDS = 60.0
+WINDOW_SECONDS = 60.0
+SHARE = 0.1
+"""Of the window, that a chain may hang, be it at each tenth event only: so long does everybody else wait for it."""
 log = logging.getLogger(__name__)
 
 
 class Breaker:
-    """Suspends after `hangs` in a row (to hang is to take longer than allowed, or to end the process). After
-    `pause_seconds` one event is tried: where it hangs too, the pause begins anew.
+    """Suspends after `hangs` in a row (to hang is to take longer than allowed, or to end the process), and when hanging
+    took more than a tenth of the last minute, whatever passed in between. After `pause_seconds` one event is tried:
+    where it hangs too, the pause begins anew.
 
     Readers of the log that must agree on what becomes of each event give no pause, and `reset` at each segment: what is
     suspended then follows from the segment alone, and not from when, or how often, it is read.
@@ -33,6 +38,7 @@ class Breaker:
         self.suspended = self.name = ""
         self._most, self._pause, self._clock = hangs, pause_seconds, clock
         self._hangs, self._until = 0, 0.0
+        self._lost: deque[tuple[float, float]] = deque()  # when, and seconds
 
     @classmethod
     def by_segment(cls) -> Breaker:
@@ -47,20 +53,31 @@ class Breaker:
 
     def passed(self) -> None:
         """An event came back, whatever was done to it."""
+        self._hangs = 0
         if self.suspended:
             log.warning("transformation %s answers again", self.name)
-        self.reset()
+            self.reset()
 
-    def hung(self, name: str, detail: str) -> None:
-        """An event did not, because of the transformation `name`."""
+    def hung(self, name: str, detail: str, seconds: float = 0.0) -> None:
+        """An event did not, because of the transformation `name`, and that cost `seconds`."""
+        now = self._clock()
         self._hangs += 1
-        if self._hangs < self._most:
+        self._lost.append((now, seconds))
+        while now - self._lost[0][0] > WINDOW_SECONDS:
+            self._lost.popleft()
+        lost = sum(each for _, each in self._lost)
+        if self._hangs >= self._most:
+            why = f"after {self._hangs} hangs in a row"
+        elif self.suspended or lost > SHARE * WINDOW_SECONDS:
+            why = f"as it hung for {lost:.0f} of the last {WINDOW_SECONDS:.0f} seconds"
+        else:
             return
-        self._until = self._clock() + self._pause
-        self.suspended, was, self.name = f"suspended after {self._hangs} hangs in a row: {detail}", self.suspended, name
+        self._until = now + self._pause
+        self.suspended, was, self.name = f"suspended {why}: {detail}", self.suspended, name
         if not was:
             log.warning("transformation %s is %s", name, self.suspended)
 
     def reset(self) -> None:
         """Forget what was."""
         self._hangs, self.suspended = 0, ""
+        self._lost.clear()

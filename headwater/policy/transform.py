@@ -94,6 +94,7 @@ class Transformer:
         self._is_loud = is_loud
         self._worker: _Worker | None = None
         self._broken: Result | None = None
+        self._start_took = 0.0  # what a new process costs after one that hung
 
     @classmethod
     def of(
@@ -167,7 +168,7 @@ class Transformer:
             detail = ended.detail if ".py, line " in ended.detail else f"{name}.py: {ended.detail}"
             results.append(Result("failed", None, name, detail, ended.seconds, steps))
             if self.breaker:
-                self.breaker.hung(name, detail)
+                self.breaker.hung(name, detail, ended.seconds + self._start_took)
         return results
 
     def _suspended(self) -> Result:
@@ -196,8 +197,10 @@ class Transformer:
     def _ready(self) -> _Worker | None:
         if self._broken is None and self._worker is None:
             memory = max(self.settings.get(name, Transformation()).memory_mb for name in self.names)
+            began = monotonic()
             worker = _Worker(self.folder, self.names, memory, max(self._limits), self._is_loud)
             trouble = worker.wait_ready()
+            self._start_took = monotonic() - began
             if trouble is None:
                 self._worker = worker
             else:

@@ -34,3 +34,35 @@ def test_one_without_a_pause_stays_until_it_is_reset() -> None:
     assert breaker.most() == 0
     breaker.reset()
     assert breaker.most() is None
+
+
+def test_hangs_with_others_between_them_suspend_by_the_time_that_they_take() -> None:
+    now = 100.0
+    breaker = Breaker(pause_seconds=60, clock=lambda: now)
+    asked = 0
+    while breaker.most() is None and asked < 60:
+        asked += 1
+        now += 1.0
+        breaker.hung("slow", "took longer than 1 s", 1.0)
+        if breaker.most() is None:
+            breaker.passed()
+            breaker.passed()
+    assert asked == 7
+    assert breaker.suspended == "suspended as it hung for 7 of the last 60 seconds: took longer than 1 s"
+    now += 60.0
+    assert breaker.most() == 1
+    breaker.hung("slow", "took longer than 1 s", 1.0)
+    assert breaker.most() == 0
+    now += 60.0
+    breaker.passed()
+    assert (breaker.most(), breaker.suspended) == (None, "")
+
+
+def test_one_that_hangs_now_and_then_is_not_suspended() -> None:
+    now = 100.0
+    breaker = Breaker(clock=lambda: now)
+    for _ in range(50):
+        now += 15.0
+        breaker.hung("slow", "took longer than 1 s", 1.0)
+        breaker.passed()
+    assert breaker.most() is None
