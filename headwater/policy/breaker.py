@@ -33,10 +33,15 @@ class Breaker:
     """
 
     def __init__(
-        self, hangs: int = HANGS, pause_seconds: float = PAUSE_SECONDS, clock: Callable[[], float] = monotonic
+        self,
+        hangs: int = HANGS,
+        pause_seconds: float = PAUSE_SECONDS,
+        clock: Callable[[], float] = monotonic,
+        *,
+        share: float = SHARE,
     ) -> None:
         self.suspended = self.name = ""
-        self._most, self._pause, self._clock = hangs, pause_seconds, clock
+        self._most, self._pause, self._clock, self._share = hangs, pause_seconds, clock, share
         self._hangs, self._until = 0, 0.0
         self._lost: deque[tuple[float, float]] = deque()  # when, and seconds
 
@@ -68,7 +73,7 @@ class Breaker:
         lost = sum(each for _, each in self._lost)
         if self._hangs >= self._most:
             why = f"after {self._hangs} hangs in a row"
-        elif self.suspended or lost > SHARE * WINDOW_SECONDS:
+        elif self.suspended or lost > self._share * WINDOW_SECONDS:
             why = f"as it hung for {lost:.0f} of the last {WINDOW_SECONDS:.0f} seconds"
         else:
             return

@@ -181,7 +181,7 @@ def test_the_file_of_a_chain_that_hangs_while_loading_is_the_one_named(chain, mo
 def test_a_chain_that_hangs_again_and_again_is_suspended_and_tried_with_one_event_after_a_while(chain, line):
     now = 0.0
     transformer = chain(first="def transform(event):\n    return event\n", bad=on(line))
-    transformer.breaker = Breaker(hangs=3, clock=lambda: now)
+    transformer.breaker = Breaker(hangs=3, clock=lambda: now, share=1.0)
     good, bad = order(), order(go=True)
     results = transformer.run([bad, good, bad, bad, bad, bad, good, *[bad] * 5_000])
     assert [result.status for result in results[:3]] == ["failed", "unchanged", "failed"]
