@@ -22,7 +22,19 @@ from headwater.settings import CHECKOUT
 
 SCHEMAS = ("raw", "events", "identity", "staging", "intermediate", "snapshots", "marts", "audiences", "ml", "push")
 # Long texts that are written once and read whole: a third of the size, and faster to write than what DuckDB picks.
-COMPRESSION = {("raw.events", "payload"): "zstd", ("raw.events", "original"): "zstd"}
+# Identity writes millions of short texts, all different, beside texts that are nearly all the same: trying every way of
+# storing them takes longer than writing them, and ends with these.
+COMPRESSION = {
+    ("raw.events", "payload"): "zstd",
+    ("raw.events", "original"): "zstd",
+    **{("identity.identifiers", column): "fsst" for column in ("id_value", "customer_id")},
+    **{("identity.identifiers", column): "dictionary" for column in ("id_type", "first_landed")},
+    **{("identity.edges", column): "fsst" for column in ("left_value", "right_value")},
+    **{
+        ("identity.edges", column): "dictionary"
+        for column in ("left_type", "right_type", "source_table", "first_landed")
+    },
+}
 SOURCES = CHECKOUT / "dbt_project" / "models" / "staging"
 
 
@@ -62,7 +74,8 @@ def ensure_schemas(con: DuckDBPyConnection) -> None:
     """Create what is missing: schemas, declared tables, and declared columns of tables that exist."""
     for schema in SCHEMAS:
         con.execute(f"create schema if not exists {schema}")
-    for table in {name for name, _ in COMPRESSION}:
+    there = columns_by_table(con)
+    for table in {name for name, _ in COMPRESSION} & there.keys():
         _drop_if_empty(con, table)  # dbt may have created it, and does not know how to store it
     existing = columns_by_table(con)
     for table, columns in declared_tables().items():
@@ -75,7 +88,7 @@ def ensure_schemas(con: DuckDBPyConnection) -> None:
 
 
 def _drop_if_empty(con: DuckDBPyConnection, table: str) -> None:
-    if table in columns_by_table(con) and con.execute(f"select count(*) from {quoted(table)}").fetchone() == (0,):
+    if con.execute(f"select count(*) from {quoted(table)}").fetchone() == (0,):
         con.execute(f"drop table {quoted(table)}")
 
 
