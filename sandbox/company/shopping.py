@@ -13,6 +13,7 @@ from sandbox.company import echoes
 from sandbox.company.catalogue import BY_CATEGORY, CURRENCY, PLANS, PRODUCTS, Product
 from sandbox.company.orders import place_order
 from sandbox.company.person import Device, uuid
+from sandbox.company.phones import written
 from sandbox.company.visit import Visit
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _identify(visit: Visit) -> None:
     if rng.random() < 0.5:
         traits["name"] = f"{person.first} {person.last}"
     if rng.random() < 0.3:
-        traits["phone"] = person.phone
+        traits["phone"] = written(person.phone, person.phone_style)
     if rng.random() < 0.7:
         traits["address"] = {"country": person.country}
     if rng.random() < 0.08 and visit.device.logged_in:

@@ -16,6 +16,7 @@ from sandbox.company.catalogue import CURRENCY, PRODUCTS
 from sandbox.company.deals import course, write_activity, write_course
 from sandbox.company.orders import Order, payer
 from sandbox.company.person import FIRST, LAST, at_hour
+from sandbox.company.phones import cold_number, written
 
 if TYPE_CHECKING:
     from sandbox.company.life import Life
@@ -202,7 +203,7 @@ def cold_contacts(world: World, book: Book, as_of_day: int) -> None:
         first, last = rng.choice(FIRST), rng.choice(LAST)
         contact: dict[str, Any] = {
             "id": f"crm_{rng.getrandbits(40):010x}",
-            "phone": f"+1-555-01{rng.randrange(100):02d}",
+            "phone": written(cold_number(index), rng.randrange(100)),
         }
         contact.update(first=first, last=last, birth=None, user_id=None, created=at)
         contact["email"] = f"{first}.{last}@buyer{index}.example.com".lower()
