@@ -24,8 +24,26 @@
 
 {# A parameter of an address, decoded; null when it is absent or empty. `name` is an expression. #}
 {% macro url_parameter(url, name) -%}
-    nullif(url_decode(replace(regexp_extract({{ url }}, '(?i)[?&]' || {{ name }} || '=([^&#]*)', 1), '+', ' ')), '')
+    {%- set written = "replace(regexp_extract(" ~ url ~ ", '(?i)[?&]' || " ~ name ~ " || '=([^&#]*)', 1), '+', ' ')" -%}
+    nullif({{ url_decoded(written) }}, '')
 {%- endmacro %}
+
+{#
+    Where a percent sign begins no code it stands for itself, and a text whose codes make no characters stays as it is:
+    what visitors send must fail no build.
+#}
+{% macro url_decoded(text) %}
+    {{- return(adapter.dispatch("url_decoded")(text)) -}}
+{% endmacro %}
+
+{% macro default__url_decoded(text) %}
+    {%- set decoded = "url_decode(regexp_replace(" ~ text ~ ", '%(?![0-9A-Fa-f]{2})', '%25'))" -%}
+    {{- return("case when " ~ decoded ~ " like '%\uFFFD%' then " ~ text ~ " else " ~ decoded ~ " end") -}}
+{% endmacro %}
+
+{% macro duckdb__url_decoded(text) %}
+    {{- return("coalesce(try(url_decode(" ~ text ~ ")), " ~ text ~ ")") -}}
+{% endmacro %}
 
 {# The names of the parameters of an address that have a value, in lower case, as a list. #}
 {% macro url_parameter_names(url) -%}

@@ -38,17 +38,29 @@
                 {%- endfor %}
             from leaves
             group by period_id
+        ),
+
+        names as (
+            {%- for name in names %}
+            select '{{ name }}' as metric
+            {%- if not loop.last %}
+            union all
+            {%- endif %}
+            {%- endfor %}
         )
-        {% for name in names %}
+
+        -- Side by side but once: an engine that puts a CTE in each place where it is named would
+        -- compute every leaf for every metric.
         select
-            '{{ name }}' as metric,
-            period_id,
-            cast({{ metric_expression(name) }} as double) as value
+            names.metric,
+            side_by_side.period_id,
+            case names.metric
+                {%- for name in names %}
+                when '{{ name }}' then cast({{ metric_expression(name) }} as double)
+                {%- endfor %}
+            end as value
         from side_by_side
-        {%- if not loop.last %}
-        union all
-        {%- endif %}
-        {%- endfor %}
+        cross join names
     {%- endif -%}
 {% endmacro %}
 

@@ -58,7 +58,7 @@ order_features as (
         avg(orders.total_cents) filter (
             where orders.kind = 'sale' and orders.total_cents <> 0
         ) as average_order_cents,
-        avg(case when orders.coupon_code is null then 0.0 else 1.0 end) filter (
+        avg(cast(case when orders.coupon_code is null then 0 else 1 end as double)) filter (
             where orders.kind = 'sale'
         ) as share_coupon_orders,
         min(orders.ordered_at) filter (where orders.kind = 'sale') as first_order_at,
@@ -127,7 +127,9 @@ subscription_features as (
             or periods.cancellation_known_at >= observations.observed_at
         ) as count_subscriptions_active,
         max(periods.started_at) as last_started_at,
-        max_by(periods.price_cents, periods.started_at) as plan_price_cents
+        max_by(
+            periods.price_cents, {{ in_order_of(['periods.started_at', 'periods.price_cents']) }}
+        ) filter (where periods.price_cents is not null) as plan_price_cents
     from periods
     inner join observations
         on

@@ -65,12 +65,12 @@ mentioned as (
     select
         product_id,
         coalesce(
-            max_by(product_name, occurred_at) filter (
+            max_by(product_name, {{ in_order_of(['occurred_at', 'product_name']) }}) filter (
                 where product_name is not null and occurred_at is not null
             ),
             max(product_name)
         ) as product_name,
-        max_by(category, occurred_at) filter (
+        max_by(category, {{ in_order_of(['occurred_at', 'category']) }}) filter (
             where category is not null and occurred_at is not null
         ) as category
     from mentions

@@ -17,8 +17,8 @@ aged as (
         touches.*,
         conversions.converted_at,
         coalesce(effects.removal_effect, 0) as removal_effect,
-        {{ seconds_between('touches.occurred_at', 'conversions.converted_at') }} / 86400.0
-            as age_days,
+        cast({{ seconds_between('touches.occurred_at', 'conversions.converted_at') }} as double)
+        / 86400 as age_days,
         max(case when touches.channel <> 'direct' then touches.position end) over (
             partition by touches.path_id
         ) as last_non_direct_position,
@@ -49,13 +49,13 @@ final as (
         cast(1 as double) as linear,
         power(
             cast(2 as double),
-            -cast(age_days as double) / {{ company_var('attribution_half_life_days') }}
+            -age_days / {{ company_var('attribution_half_life_days') }}
         ) as time_decay,
         cast(
             case
                 when count_touches <= 2 then 1
                 when position in (1, count_touches) then 0.4
-                else 0.2 / (count_touches - 2)
+                else cast(0.2 as double) / (count_touches - 2)
             end as double
         ) as position_based,
         case when path_effect > 0 then removal_effect else cast(1 as double) end as markov

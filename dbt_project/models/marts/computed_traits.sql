@@ -4,18 +4,22 @@ with customers as (
 
 orders as (
     select * from {{ ref('orders') }}
+    where {{ has_happened('ordered_at') }}
 ),
 
 order_lines as (
     select * from {{ ref('order_lines') }}
+    where {{ has_happened('ordered_at') }}
 ),
 
 sessions as (
     select * from {{ ref('sessions') }}
+    where {{ has_happened('started_at') }}
 ),
 
 leads as (
     select * from {{ ref('stg_crm__leads') }}
+    where {{ has_happened('created_at') }}
 ),
 
 identifiers as (
@@ -26,17 +30,24 @@ support as (
     select * from {{ ref('int_support_summarised') }}
 ),
 
+bought as (
+    select
+        customer_id,
+        category,
+        sum(coalesce(quantity, 1)) as count_bought
+    from order_lines
+    where customer_id is not null and kind = 'sale' and category is not null
+    group by customer_id, category
+),
+
 categories as (
     select
         customer_id,
         category as favourite_category
-    from order_lines
-    where customer_id is not null and kind = 'sale' and category is not null
-    group by customer_id, category
+    from bought
     qualify
         row_number() over (
-            partition by customer_id
-            order by sum(coalesce(quantity, 1)) desc nulls last, category
+            partition by customer_id order by count_bought desc nulls last, category asc
         ) = 1
 ),
 
@@ -52,7 +63,8 @@ order_traits as (
     select
         orders.customer_id,
         avg(baskets.count_items) as average_basket_items,
-        avg(case when orders.coupon_code is null then 0.0 else 1.0 end) as coupon_rate
+        avg(cast(case when orders.coupon_code is null then 0 else 1 end as double))
+            as coupon_rate
     from orders
     left join baskets on orders.order_id = baskets.order_id
     where orders.kind = 'sale' and orders.customer_id is not null
@@ -66,9 +78,7 @@ last_year as (
         cast(sum(orders.total_cents) as bigint) as revenue_365d_cents
     from orders
     inner join customers on orders.customer_id = customers.customer_id
-    where
-        orders.ordered_at >= customers.as_of - interval '365 days'
-        and orders.ordered_at < customers.as_of
+    where orders.ordered_at >= customers.as_of - interval '365 days'
     group by orders.customer_id
 ),
 

@@ -1,3 +1,5 @@
+{%- set first = in_order_of(['sessions.started_at', 'sessions.session_id']) %}
+
 with identifiers as (
     select * from {{ ref('stg_identity__identifiers') }}
 ),
@@ -16,10 +18,12 @@ seen as (
 
 orders as (
     select * from {{ ref('orders') }}
+    where {{ has_happened('ordered_at') }}
 ),
 
 sessions as (
     select * from {{ ref('sessions') }}
+    where {{ has_happened('started_at') }}
 ),
 
 subscriptions as (
@@ -32,6 +36,7 @@ support as (
 
 emails as (
     select * from {{ ref('int_emails_identified') }}
+    where {{ has_happened('occurred_at') }}
 ),
 
 engaged as (
@@ -40,6 +45,14 @@ engaged as (
 
 rfm as (
     select * from {{ ref('int_customers_rfm') }}
+),
+
+stages as (
+    select * from {{ ref('int_customers_staged') }}
+),
+
+opportunities as (
+    select * from {{ ref('int_opportunities_current') }}
 ),
 
 subscription_totals as (
@@ -72,7 +85,7 @@ deals as (
         opportunities.is_open,
         opportunities.stage_entered_at,
         opportunities.customer_id
-    from {{ ref('opportunities') }} as opportunities
+    from opportunities
     where opportunities.customer_id is not null
     union
     select
@@ -82,7 +95,7 @@ deals as (
         opportunities.is_open,
         opportunities.stage_entered_at,
         members.customer_id
-    from {{ ref('opportunities') }} as opportunities
+    from opportunities
     inner join {{ ref('int_account_members') }} as members
         on opportunities.account_id = members.account_id and members.is_current
 ),
@@ -138,7 +151,9 @@ order_totals as (
         avg(total_cents) filter (where kind = 'sale' and not is_zero_total) as average_order_cents,
         min(ordered_at) filter (where kind = 'sale') as first_order_at,
         max(ordered_at) filter (where kind = 'sale') as last_order_at,
-        max_by(currency, ordered_at) filter (where currency is not null) as currency
+        max_by(currency, {{ in_order_of(['ordered_at', 'order_id']) }}) filter (
+            where currency is not null and ordered_at is not null
+        ) as currency
     from orders
     where customer_id is not null
     group by customer_id
@@ -155,11 +170,11 @@ session_totals as (
         count(*) filter (where sessions.started_at >= as_of.as_of - interval '90 days')
             as count_sessions_90d,
         max(sessions.started_at) as last_session_at,
-        min_by(sessions.channel, sessions.started_at) as first_channel,
-        min_by(coalesce(sessions.utm_source, 'none'), sessions.started_at) as first_touch_source,
-        min_by(coalesce(sessions.utm_medium, 'none'), sessions.started_at) as first_touch_medium,
+        min_by(sessions.channel, {{ first }}) as first_channel,
+        min_by(coalesce(sessions.utm_source, 'none'), {{ first }}) as first_touch_source,
+        min_by(coalesce(sessions.utm_medium, 'none'), {{ first }}) as first_touch_medium,
         min(sessions.started_at) as first_touch_at,
-        min_by(sessions.utm_campaign, sessions.started_at) filter (
+        min_by(sessions.utm_campaign, {{ first }}) filter (
             where sessions.utm_campaign is not null
         ) as first_campaign
     from sessions
@@ -227,20 +242,7 @@ final as (
         support.last_support_contact_at,
         coalesce(email_totals.count_email_opens, 0) as count_email_opens,
         coalesce(email_totals.count_email_clicks, 0) as count_email_clicks,
-        case
-            when
-                people.user_id is null and people.any_email is null
-                and people.crm_id is null and people.payment_id is null
-                and coalesce(order_totals.count_orders, 0) = 0
-                then 'visitor'
-            when coalesce(order_totals.count_orders, 0) = 0 then 'prospect'
-            when
-                order_totals.last_order_at
-                < as_of.as_of - interval '{{ company_var("lapsed_after_days") }} days'
-                then 'lapsed'
-            when order_totals.count_orders = 1 then 'new'
-            else 'repeat'
-        end as lifecycle_stage,
+        stages.lifecycle_stage,
         as_of.as_of,
         coalesce(profiles.current_email, people.any_email) as current_email,
         profiles.email_source,
@@ -271,6 +273,7 @@ final as (
     from people
     cross join as_of
     left join profiles on people.customer_id = profiles.customer_id
+    left join stages on people.customer_id = stages.customer_id
     left join seen on people.customer_id = seen.customer_id
     left join order_totals on people.customer_id = order_totals.customer_id
     left join session_totals on people.customer_id = session_totals.customer_id

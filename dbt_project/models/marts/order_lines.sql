@@ -50,7 +50,7 @@ discounted as (
         *,
         coalesce(
             order_discount_cents,
-            cast(floor(goods_cents * percent_off / 100.0) as bigint),
+            cast(floor(cast(goods_cents * percent_off as double) / 100) as bigint),
             case when amount_off_cents is not null then least(amount_off_cents, goods_cents) end,
             0
         ) as discount_to_share_cents

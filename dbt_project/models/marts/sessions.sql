@@ -13,7 +13,7 @@ grouped as (
         platform,
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at,
-        min_by(known_at, occurred_at) as known_at,
+        min(known_at) filter (where is_first) as known_at,
         count(*) as count_events,
         count(*) filter (where type in ('page', 'screen')) as count_pages,
         count(*) filter (where event_name = 'Order Completed') as count_orders
