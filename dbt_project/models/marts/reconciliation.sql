@@ -222,29 +222,29 @@ select
     final.received_date,
     final.event_name,
     configured.destination is not null as is_configured,
-    final.received,
-    final.quarantined,
-    final.filtered_plan,
-    final.filtered_consent,
-    final.filtered_integrations,
-    final.filtered_transformation,
-    final.filtered_settings,
-    final.filtered_unsupported,
-    final.filtered_off,
-    final.duplicates,
-    final.delivered,
-    final.rejected,
-    final.pending,
+    cast(final.received as bigint) as received,
+    cast(final.quarantined as bigint) as quarantined,
+    cast(final.filtered_plan as bigint) as filtered_plan,
+    cast(final.filtered_consent as bigint) as filtered_consent,
+    cast(final.filtered_integrations as bigint) as filtered_integrations,
+    cast(final.filtered_transformation as bigint) as filtered_transformation,
+    cast(final.filtered_settings as bigint) as filtered_settings,
+    cast(final.filtered_unsupported as bigint) as filtered_unsupported,
+    cast(final.filtered_off as bigint) as filtered_off,
+    cast(final.duplicates as bigint) as duplicates,
+    cast(final.delivered as bigint) as delivered,
+    cast(final.rejected as bigint) as rejected,
+    cast(final.pending as bigint) as pending,
     coalesce(loaded.loaded, 0) as loaded,
     coalesce(reported.delivered, 0) as delivered_that_day,
-    reported.tool_count,
-    reported.tool_difference,
-    final.received - (
+    cast(reported.tool_count as bigint) as tool_count,
+    cast(reported.tool_difference as bigint) as tool_difference,
+    cast(final.received - (
         final.quarantined + final.filtered_plan + final.filtered_consent
         + final.filtered_integrations + final.filtered_transformation + final.filtered_settings
         + final.filtered_unsupported + final.filtered_off + final.duplicates + final.delivered
         + final.rejected + final.pending
-    ) as difference
+    ) as bigint) as difference
 from final
 left join configured
     on final.destination = configured.destination
