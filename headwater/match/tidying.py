@@ -55,7 +55,7 @@ def tidied(expression: str, id_type: IdType) -> str:
     )
     value = _without_junk(f"({trimmed})", id_type)
     if id_type.normalise == "email":
-        value = f"lower(nfc_normalize({value}))"
+        value = _folded(value)
         value = f"case when regexp_full_match({value}, {text(EMAIL)}) then {value} end"
     elif id_type.normalise == "phone":
         value = _without_junk(f"{_PHONE}({value})", id_type)
@@ -67,11 +67,15 @@ def _without_junk(value: str, id_type: IdType) -> str:
     if not junk:
         return value
     listed = ", ".join(text(each) for each in junk)
-    folded = f"lower(nfc_normalize({value})) not in ({listed})"
+    folded = f"{_folded(value)} not in ({listed})"
     if all(each.isascii() for each in junk):
         # no letter that folds to an ASCII one takes more than three bytes: what is longer need not be folded
         folded = f"strlen({value}) > {3 * max(map(len, junk))} or {folded}"
     return f"case when {folded} then {value} end"
+
+
+def _folded(value: str) -> str:
+    return f"replace(lower(nfc_normalize({value})), 'ς', 'σ')"
 
 
 def text(value: str) -> str:

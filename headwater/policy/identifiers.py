@@ -16,6 +16,7 @@ BLANKS = " \t\n\r\f\v\u00a0\u200b\ufeff"
 """What is cut from both ends of every identifier: white space as people paste it."""
 EMAIL = r"[^@\s]+@[^@\s]+"
 _EMAIL = re.compile(EMAIL, re.ASCII)
+_FOLDED = {"\u0130": "i", "ς": "σ"}
 
 
 def normal(id_type: IdType, value: str, region: str) -> str | None:
@@ -46,9 +47,10 @@ def junk_values(id_type: IdType) -> set[str]:
 
 
 def folded(text: str) -> str:
-    """Composed (é is one character) and in lower case, letter by letter: what a letter stands beside plays no part."""
+    """Composed (é is one character) and in lower case, letter by letter: what a letter stands beside plays no part, so
+    that Greek's final sigma is the sigma that its capital gives."""
     composed = unicodedata.normalize("NFC", text)
-    return "".join("i" if letter == "\u0130" else letter.lower() for letter in composed)
+    return "".join(_FOLDED.get(letter) or letter.lower() for letter in composed)
 
 
 def e164(text: str, region: str) -> str | None:

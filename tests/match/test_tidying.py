@@ -37,6 +37,12 @@ def test_sql_and_python_say_the_same_of_any_text(values: list[str]) -> None:
             assert [row[0] for row in found] == [normal(id_type, value, "GB") for value in kept]
 
 
+def test_an_address_is_the_same_in_capitals_in_any_script() -> None:
+    email = TYPES["email"]
+    for name in ("χρήστης", "имя", "müller", "արամ", "γιώργος"):
+        assert normal(email, f"{name.upper()}@example.com", "GB") == normal(email, f"{name}@example.com", "GB")
+
+
 @pytest.mark.parametrize(
     ("written", "region", "expected"),
     [
