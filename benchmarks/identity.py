@@ -1,6 +1,7 @@
-"""Identity: a million ties become people, and ten thousand more are added, beside scipy's bare components.
+"""Identity: a million ties become people, and ten thousand more are added, beside scipy's bare components; and a tenth
+of it, which shows how it grows.
 
-Belongs here: one company of made-up ties, and the clock around `resolve`. Imports are made before it runs. Does not
+Belongs here: a company of made-up ties, and the clocks around `resolve`. Imports are made before it runs. Does not
 belong here: whether people are right; `tests/truth` holds that.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,7 @@ from headwater.match.resolve import Resolved, resolve
 from headwater.settings import load_settings
 from headwater.storage.warehouse import connect, ensure_schemas
 
-PEOPLE, LOGINS, PAYERS, MORE = 300_000, 700_000, 150_000, 10_000
-TIES = LOGINS + 2 * PAYERS
+MILLION, MORE, TIMES = 1_000_000, 10_000, 3
 OBJECT = "events/received_date=2026-01-01/{number:010d}-176722560{number}000.parquet"
 RULES = Identity(
     id_types={
@@ -42,45 +43,76 @@ RULES = Identity(
 )
 
 
+@dataclass(frozen=True)
+class Took:
+    """Seconds on the clock and of the processor, and what `resolve` counted."""
+
+    seconds: float
+    cpu: float
+    done: Resolved
+
+
 def measures() -> list[dict[str, Any]]:
-    """Seconds for everything, for what is added, and for scipy alone on the same ties in the same process."""
-    with tempfile.TemporaryDirectory() as folder, connect(load_settings(Path(folder)), purpose="benchmark") as con:
-        ensure_schemas(con)
-        _company(con)
-        numbering, graph = _bare(con)
-        full, whole = _timed(lambda: resolve(con, RULES))
-        _log_in(con, 2, MORE)
-        added, part = _timed(lambda: resolve(con, RULES))
-        idle, nothing = _timed(lambda: resolve(con, RULES))
-    ties = [found.edges + found.refused_edges for found in (whole, part, nothing)]
-    if ties != [TIES, TIES + MORE, TIES + MORE] or part.reason:
-        raise RuntimeError(f"What was measured is not what was meant: {whole}, {part}, {nothing}.")
-    note = (
-        f"{whole.people:,} people, {whole.identifiers:,} identifiers, {whole.refused_edges:,} ties refused; limit: "
-        f"scipy's components of the same ties, {graph:.2f} s, and numbering their texts, {numbering:.2f} s"
-    )
+    """Seconds for everything, for what is added, and for scipy alone on the same ties in the same process: the best of
+    three times, since other programs only ever add to it."""
+    rows: list[dict[str, Any]] = []
+    for ties, name in ((MILLION // 10, "100k"), (MILLION, "1m")):
+        runs = [_run(ties) for _ in range(TIMES)]
+        numbering = min(run[0] for run in runs)
+        graph = min(run[1] for run in runs)
+        full, part, idle = (min((run[at] for run in runs), key=lambda took: took.seconds) for at in (2, 3, 4))
+        rows.append(
+            row(
+                f"identity_{name}_ties",
+                "s",
+                "lower",
+                full.seconds,
+                numbering + graph,
+                f"{full.cpu:.2f} CPU s; {full.done.people:,} people, {full.done.identifiers:,} identifiers, "
+                f"{full.done.refused_edges:,} ties refused; best of {TIMES}; limit: the peer and numbering the texts",
+            )
+            | {"peer": "scipy's components alone", "peer_value": round(graph, 2)}
+        )
+    more = f"{part.cpu:.2f} CPU s; {part.done.touched:,} people were looked at again"
     return [
-        row("identity_1m_ties", "s", "lower", full, numbering + graph, note),
-        row("identity_10k_ties_more", "s", "lower", added, None, f"{part.touched:,} people were looked at again"),
-        row("identity_nothing_new", "s", "lower", idle, None, "what was read is compared with what is there"),
+        *rows,
+        row("identity_10k_ties_more", "s", "lower", part.seconds, None, f"to a million: {more}"),
+        row("identity_nothing_new", "s", "lower", idle.seconds, None, "what was read is compared with what is there"),
     ]
 
 
-def _company(con: DuckDBPyConnection) -> None:
+def _run(ties: int) -> tuple[float, float, Took, Took, Took]:
+    """Seconds to number texts and to find components, then what everything, more, and nothing new took."""
+    with tempfile.TemporaryDirectory() as folder, connect(load_settings(Path(folder)), purpose="benchmark") as con:
+        ensure_schemas(con)
+        _company(con, ties)
+        numbering, graph = _bare(con)
+        whole = _timed(lambda: resolve(con, RULES))
+        _log_in(con, 2, MORE, ties)
+        part = _timed(lambda: resolve(con, RULES))
+        nothing = _timed(lambda: resolve(con, RULES))
+    found = [took.done.edges + took.done.refused_edges for took in (whole, part, nothing)]
+    if found != [ties, ties + MORE, ties + MORE] or part.done.reason:
+        raise RuntimeError(f"What was measured is not what was meant: {whole}, {part}, {nothing}.")
+    return numbering, graph, whole, part, nothing
+
+
+def _company(con: DuckDBPyConnection, ties: int) -> None:
+    """Of ten ties seven are logins; three people in twenty also pay, with an address of their own."""
     con.execute("create table raw.logins (user_id text, anonymous_id text, lake_object text, row_number bigint)")
     con.execute("create table raw.payers (id text, user_id text, email text, lake_object text, row_number bigint)")
-    _log_in(con, 1, LOGINS)
+    _log_in(con, 1, ties * 7 // 10, ties)
     con.execute(
         f"insert into raw.payers select 'cus_' || i, 'usr_' || (i * 2), 'Person.' || i || '@Example.com', ?, i "
-        f"from range({PAYERS}) as numbers(i)",
+        f"from range({ties * 3 // 20}) as numbers(i)",
         [OBJECT.format(number=1)],
     )
 
 
-def _log_in(con: DuckDBPyConnection, number: int, count: int) -> None:
+def _log_in(con: DuckDBPyConnection, number: int, count: int, ties: int) -> None:
     """One login a row, each on a device of its own; one device in 200 was somebody else's before."""
     con.execute(
-        f"insert into raw.logins select 'usr_' || (hash(i + {number}) % {PEOPLE}), "
+        f"insert into raw.logins select 'usr_' || (hash(i + {number}) % {ties * 3 // 10}), "
         f"md5('{number}/' || (i - (i % 200 = 0)::int)), ?, i from range({count}) as numbers(i)",
         [OBJECT.format(number=number)],
     )
@@ -101,7 +133,7 @@ def _bare(con: DuckDBPyConnection) -> tuple[float, float]:
     return numbered - begun, time.perf_counter() - numbered
 
 
-def _timed(work: Callable[[], Resolved]) -> tuple[float, Resolved]:
-    begun = time.perf_counter()
+def _timed(work: Callable[[], Resolved]) -> Took:
+    begun, cpu = time.perf_counter(), time.process_time()
     done = work()
-    return time.perf_counter() - begun, done
+    return Took(time.perf_counter() - begun, time.process_time() - cpu, done)
