@@ -78,7 +78,7 @@ def test_the_profile_believes_the_crm_before_payments_before_events(company: Bui
     )
     assert found == [
         ("ann", "ann@example.com", "Ann A.", None, "retail", None, "repeat"),
-        ("cat", "cat@example.com", "Cat C.", date(1990, 3, 16), "wholesale", "Mia", "prospect"),
+        ("cat", "cat@example.com", "Cat C.", date(1990, 3, 16), "wholesale", "Mia", "lapsed"),
         ("eve", None, None, None, "retail", None, "visitor"),
     ]
 

@@ -4,6 +4,7 @@ with as_of as (
 
 orders as (
     select * from {{ ref('orders') }}
+    where {{ has_happened('ordered_at') }}
 ),
 
 identifiers as (
@@ -19,7 +20,8 @@ accounts as (
 ),
 
 opportunities as (
-    select * from {{ ref('stg_crm__opportunities') }}
+    select * from {{ ref('int_opportunities_current') }}
+    where is_open
 ),
 
 buyers as (
@@ -29,9 +31,7 @@ buyers as (
         cast(sum(orders.total_cents) as bigint) as sales_cents,
         max(orders.ordered_at) as last_order_at
     from orders
-    cross join as_of
-    where
-        orders.kind = 'sale' and orders.customer_id is not null and orders.ordered_at < as_of.as_of
+    where orders.kind = 'sale' and orders.customer_id is not null
     group by orders.customer_id
     having count(*) >= {{ company_var('wholesale_prospect_min_orders') }}
 ),
@@ -39,7 +39,6 @@ buyers as (
 people_of_accounts as (
     select
         identifiers.customer_id,
-        contacts.crm_id,
         contacts.account_id
     from contacts
     inner join identifiers
@@ -56,15 +55,13 @@ wholesalers as (
 
 -- Deals of the person or of the person's account.
 in_negotiation as (
-    select people_of_accounts.customer_id
-    from people_of_accounts
-    inner join opportunities on people_of_accounts.crm_id = opportunities.crm_id
-    where opportunities.is_open
+    select customer_id
+    from opportunities
+    where customer_id is not null
     union
     select people_of_accounts.customer_id
     from people_of_accounts
     inner join opportunities on people_of_accounts.account_id = opportunities.account_id
-    where opportunities.is_open
 ),
 
 final as (

@@ -5,7 +5,7 @@ with described as (
 
 identified as (
     select * from {{ ref('int_events_identified') }}
-    where customer_id is not null
+    where customer_id is not null and {{ has_happened('occurred_at') }}
 ),
 
 identifies as (
@@ -98,7 +98,10 @@ final as (
         said_at,
         source_name
     from parsed
-    where lower(answer) in ('true', 'false') and said_at is not null
+    where
+        lower(answer) in ('true', 'false')
+        and said_at is not null
+        and {{ has_happened('said_at') }}
     qualify
         row_number() over (
             partition by customer_id, purpose

@@ -1,5 +1,6 @@
 with sends as (
     select * from {{ ref('stg_email__sends') }}
+    where {{ has_happened('sent_at') }}
 ),
 
 email_contacts as (
@@ -12,6 +13,7 @@ identifiers as (
 
 ratings as (
     select * from {{ ref('stg_support__ratings') }}
+    where {{ has_happened('rated_at') }}
 ),
 
 support_contacts as (
@@ -21,14 +23,11 @@ support_contacts as (
 
 sessions as (
     select * from {{ ref('sessions') }}
+    where {{ has_happened('started_at') }}
 ),
 
 performance as (
     select * from {{ ref('stg_ads__daily_performance') }}
-),
-
-as_of as (
-    select * from {{ ref('int_as_of') }}
 ),
 
 mailed as (
@@ -37,12 +36,10 @@ mailed as (
         count(*) as count_email_sends,
         max(sends.sent_at) as last_email_sent_at
     from sends
-    cross join as_of
     inner join email_contacts
         on sends.email_contact_id = email_contacts.email_contact_id
     inner join identifiers
         on email_contacts.email = identifiers.id_value and identifiers.id_type = 'email'
-    where sends.sent_at <= as_of.as_of
     group by identifiers.customer_id
 ),
 

@@ -4,18 +4,22 @@ with identifiers as (
 
 events as (
     select * from {{ ref('int_events_identified') }}
+    where {{ has_happened('occurred_at') }}
 ),
 
 orders as (
     select * from {{ ref('int_orders_unioned') }}
+    where {{ has_happened('ordered_at') }}
 ),
 
 files_customers as (
     select * from {{ ref('stg_files__customers') }}
+    where {{ has_happened('first_seen_at') }}
 ),
 
 contacts as (
     select * from {{ ref('stg_crm__contacts') }}
+    where {{ has_happened('created_at') }}
 ),
 
 moments as (

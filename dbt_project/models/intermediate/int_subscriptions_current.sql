@@ -14,8 +14,9 @@ final as (
         periods.price_cents,
         periods.currency,
         periods.started_at,
-        periods.cancelled_at,
-        periods.cancellation_reason,
+        case when periods.cancelled_at <= as_of.as_of then periods.cancelled_at end as cancelled_at,
+        case when periods.cancelled_at <= as_of.as_of then periods.cancellation_reason end
+            as cancellation_reason,
         case
             when periods.cancelled_at is null or periods.cancelled_at > as_of.as_of then 'active'
             else 'cancelled'

@@ -21,6 +21,7 @@ contacts as (
         created_at as known_at,
         topic,
         status,
+        solved_at,
         satisfaction
     from tickets
     union all
@@ -33,6 +34,7 @@ contacts as (
         known_at,
         cast(null as string) as topic,
         cast(null as string) as status,
+        cast(null as timestamp) as solved_at,
         cast(null as string) as satisfaction
     from conversations
 ),
@@ -46,6 +48,7 @@ final as (
         contacts.known_at,
         contacts.topic,
         contacts.status,
+        contacts.solved_at,
         contacts.satisfaction
     from contacts
     left join identifiers as logins

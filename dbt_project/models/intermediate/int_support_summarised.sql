@@ -1,5 +1,6 @@
 with contacts as (
     select * from {{ ref('int_support_contacts_identified') }}
+    where {{ has_happened('contacted_at') }}
 ),
 
 as_of as (
@@ -11,7 +12,11 @@ final as (
         contacts.customer_id,
         count(*) filter (where contacts.kind = 'ticket') as count_tickets,
         count(*) filter (
-            where contacts.kind = 'ticket' and contacts.status not in ('closed', 'solved')
+            where contacts.kind = 'ticket'
+            and (
+                contacts.status not in ('closed', 'solved')
+                or contacts.solved_at > as_of.as_of
+            )
         ) as count_tickets_open,
         count(*) filter (where contacts.kind = 'chat') as count_chats,
         count(*) filter (

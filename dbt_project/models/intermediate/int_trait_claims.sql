@@ -35,6 +35,7 @@ accounts as (
 
 leads as (
     select * from {{ ref('stg_crm__leads') }}
+    where {{ has_happened('created_at') }}
 ),
 
 payers as (
@@ -43,6 +44,7 @@ payers as (
 
 identifies as (
     select * from {{ ref('stg_events__identifies') }}
+    where {{ has_happened('occurred_at') }}
 ),
 
 email_contacts as (
@@ -204,7 +206,7 @@ claims as (
             min(first_at) as valid_at,
             min(known_at) as known_at
         from {{ source }}
-        where first_at is not null
+        where first_at is not null and {{ has_happened('first_at') }}
         group by customer_id
         union all
     {% endfor %}

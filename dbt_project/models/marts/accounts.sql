@@ -8,11 +8,12 @@ members as (
 ),
 
 opportunities as (
-    select * from {{ ref('opportunities') }}
+    select * from {{ ref('int_opportunities_current') }}
 ),
 
 orders as (
     select * from {{ ref('orders') }}
+    where {{ has_happened('ordered_at') }}
 ),
 
 people as (
