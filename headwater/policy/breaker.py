@@ -7,7 +7,6 @@ becomes of the events that it is not asked for: they have failed, as those that 
 from __future__ import annotations
 
 import logging
-import math
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -21,12 +20,9 @@ log = logging.getLogger(__name__)
 
 
 class Breaker:
-    """Suspends after `hangs` in a row (to hang is to take longer than allowed, or to end the process), and when hanging
-    took more than a tenth of the last minute, whatever passed in between. After `pause_seconds` one event is tried:
-    where it hangs too, the pause begins anew.
-
-    Readers of the log that must agree on what becomes of each event give no pause, and `reset` at each segment: what is
-    suspended then follows from the segment alone, and not from when, or how often, it is read.
+    """Suspends after `hangs` in a row (to hang is to take longer than allowed, or to end the process), and when as
+    many took more than a tenth of the last minute, whatever passed in between. After `pause_seconds` one event is
+    tried: where it hangs too, the pause begins anew.
 
     Attributes:
         suspended: why, in words; empty while it may be asked.
@@ -45,11 +41,6 @@ class Breaker:
         self._hangs, self._until = 0, 0.0
         self._lost: deque[tuple[float, float]] = deque()  # when, and seconds
 
-    @classmethod
-    def by_segment(cls) -> Breaker:
-        """One that is only ever reset."""
-        return cls(pause_seconds=math.inf)
-
     def most(self) -> int | None:
         """How many events may be asked about at a time: any number (None), one as a trial, none (0)."""
         if not self.suspended:
@@ -61,7 +52,8 @@ class Breaker:
         self._hangs = 0
         if self.suspended:
             log.warning("transformation %s answers again", self.name)
-            self.reset()
+            self.suspended = ""
+            self._lost.clear()
 
     def hung(self, name: str, detail: str, seconds: float = 0.0) -> None:
         """An event did not, because of the transformation `name`, and that cost `seconds`."""
@@ -73,7 +65,7 @@ class Breaker:
         lost = sum(each for _, each in self._lost)
         if self._hangs >= self._most:
             why = f"after {self._hangs} hangs in a row"
-        elif self.suspended or lost > self._share * WINDOW_SECONDS:
+        elif self.suspended or (len(self._lost) >= self._most and lost > self._share * WINDOW_SECONDS):
             why = f"as it hung for {lost:.0f} of the last {WINDOW_SECONDS:.0f} seconds"
         else:
             return
@@ -81,8 +73,3 @@ class Breaker:
         self.suspended, was, self.name = f"suspended {why}: {detail}", self.suspended, name
         if not was:
             log.warning("transformation %s is %s", name, self.suspended)
-
-    def reset(self) -> None:
-        """Forget what was."""
-        self._hangs, self.suspended = 0, ""
-        self._lost.clear()

@@ -21,6 +21,8 @@ from headwater.settings import Settings
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
+Failure = tuple[str, str, bool]
+"""Transformation, why, whether it was not asked (suspended)."""
 
 
 class Envelope(Protocol):
@@ -47,6 +49,18 @@ class Record(Protocol):
     def envelope(self) -> Any: ...
     @property
     def payload(self) -> bytes: ...
+    @property
+    def end(self) -> int: ...
+
+
+class Agreed(Protocol):
+    """What all readers of a log hold to of chains that hang: `headwater.storage.hangs` says what each method does."""
+
+    def known(self, source: str, segment: str, first: int, last: int) -> tuple[int, dict[int, Failure]]:
+        """Up to where events are decided, and which of them have failed."""
+
+    def decide(self, source: str, segment: str, until: int, failed: Mapping[int, Failure]) -> int:
+        """Keep what was found; answers up to where others had decided before."""
 
 
 class Taken(Struct):
@@ -73,43 +87,31 @@ class Pipeline:
 
     Args:
         transformers: by source, for those that have transformations.
+        agreed: what readers of one log hold to; None for who reads alone.
     """
 
-    def __init__(self, transformers: Mapping[str, Transformer] | None = None) -> None:
+    def __init__(self, transformers: Mapping[str, Transformer] | None = None, agreed: Agreed | None = None) -> None:
         self._transformers = dict(transformers or {})
+        self._agreed = agreed
+        self._others = {source: Breaker() for source in self._transformers}
+        self._suspended: dict[str, str] = {}
         self._segment = ""
         self._envelope: Any = None
         self._how: Received | None = None
 
     @classmethod
-    def of(cls, settings: Settings, config: Config) -> Pipeline:
+    def of(cls, settings: Settings, config: Config, agreed: Agreed | None = None) -> Pipeline:
         """The rules that the sources of this config name."""
         chains = {name: getattr(source, "transformations", []) for name, source in config.sources.items()}
-        return cls(
-            {
-                name: Transformer.of(settings, config, chain, Breaker.by_segment())
-                for name, chain in chains.items()
-                if chain
-            }
-        )
+        return cls({name: Transformer.of(settings, config, chain) for name, chain in chains.items() if chain}, agreed)
 
     def begin(self, segment: str) -> None:
-        """The records that follow are of this segment of the log: chains that hung in another are tried again, so that
-        every reader comes to the same outcomes."""
-        if segment != self._segment:
-            self._segment = segment
-            for transformer in self._transformers.values():
-                if transformer.breaker:
-                    transformer.breaker.reset()
+        """The records that follow are of this segment of the log."""
+        self._segment = segment
 
     def suspended(self) -> list[str]:
-        """The sources' transformations that are not asked any more in this segment, each in words."""
-        breakers = {source: one.breaker for source, one in self._transformers.items()}
-        return [
-            f"transformation {breaker.name} of source {source} is {breaker.suspended}"
-            for source, breaker in breakers.items()
-            if breaker and breaker.suspended
-        ]
+        """The sources' transformations that were not asked about the last event, each in words."""
+        return list(self._suspended.values())
 
     def start(self) -> None:
         """Start the transformations' processes now.
@@ -128,9 +130,13 @@ class Pipeline:
         """
         taken = [self._complete(record) for record in records]
         for source, transformer in self._transformers.items():
-            mine = [item for item in taken if item.status == "ok" and item.event and item.event.source == source]
+            mine = [
+                (record.end, item)
+                for record, item in zip(records, taken, strict=True)
+                if item.status == "ok" and item.event and item.event.source == source
+            ]
             if mine:
-                _transform(transformer, mine)
+                self._transform(source, transformer, mine)
         return taken
 
     def close(self) -> None:
@@ -143,6 +149,50 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _transform(self, source: str, chain: Transformer, mine: list[tuple[int, Taken]]) -> None:
+        if self._agreed is None:
+            results = chain.run([item.event.payload for _, item in mine if item.event])
+        else:
+            results = self._agree(self._agreed, source, chain, mine)
+        for (_, item), result in zip(mine, results, strict=True):
+            _take(item, result)
+        last = results[-1]
+        self._suspended.pop(source, None)
+        if last.is_suspended:
+            self._suspended[source] = f"transformation {last.name} of source {source} is {last.detail}"
+
+    def _agree(self, agreed: Agreed, source: str, chain: Transformer, mine: list[tuple[int, Taken]]) -> list[Result]:
+        """What becomes of a source's events: of those that another reader had before, what it found."""
+        first, last = mine[0][0], mine[-1][0]
+        until, failed = agreed.known(source, self._segment, first, last)
+        results = self._follow(source, chain, [one for one in mine if one[0] <= until], failed)
+        fresh = [one for one in mine if one[0] > until]
+        if fresh:
+            found = _ask(chain, fresh)
+            hung = {n: (r.name, r.detail, r.is_suspended) for n, r in found.items() if r.is_hung or r.is_suspended}
+            before = agreed.decide(source, self._segment, last, hung)
+            if before > until:  # another reader was here at the same time, and decided first
+                _, failed = agreed.known(source, self._segment, first, last)
+                doubtful = [one for one in fresh if one[0] <= before and (one[0] in failed or one[0] in hung)]
+                found |= self._follow(source, chain, doubtful, failed)
+            results |= found
+        return [results[end] for end, _ in mine]
+
+    def _follow(
+        self, source: str, chain: Transformer, items: list[tuple[int, Taken]], failed: Mapping[int, Failure]
+    ) -> dict[int, Result]:
+        """Events that were decided before: those that failed have failed; the others have passed the chain, so it is
+        asked although it is suspended for later ones."""
+        results = {end: _noted(failed[end]) for end, _ in items if end in failed}
+        asked = [one for one in items if one[0] not in failed]
+        if asked:
+            own, chain.breaker = chain.breaker, self._others[source]
+            try:
+                results |= _ask(chain, asked)
+            finally:
+                chain.breaker = own
+        return results
 
     def _complete(self, record: Record) -> Taken:
         envelope = record.envelope
@@ -162,19 +212,28 @@ class Pipeline:
         return Taken("ok", event)
 
 
-def _transform(transformer: Transformer, taken: list[Taken]) -> None:
-    results = transformer.run([item.event.payload for item in taken if item.event])
-    for item, result in zip(taken, results, strict=True):
-        assert item.event
-        item.steps = (result,)
-        if result.payload is None:
-            item.status = "dropped" if result.status == "dropped" else "failed"
-            item.reason, item.detail = f"transformation: {result.name}", result.detail
-            if result.is_suspended:
-                item.reason += " suspended"
-        elif result.status == "changed":
-            item.original = _encode(item.event.payload)
-            item.event = _again(item.event, result.payload)
+def _ask(chain: Transformer, items: list[tuple[int, Taken]]) -> dict[int, Result]:
+    results = chain.run([item.event.payload for _, item in items if item.event])
+    return {end: result for (end, _), result in zip(items, results, strict=True)}
+
+
+def _noted(failure: Failure) -> Result:
+    name, detail, is_suspended = failure
+    return Result("failed", None, name, detail, 0.0, ((name, "failed"),), is_suspended, not is_suspended)
+
+
+def _take(item: Taken, result: Result) -> None:
+    """What the source's chain made of one event."""
+    assert item.event
+    item.steps = (result,)
+    if result.payload is None:
+        item.status = "dropped" if result.status == "dropped" else "failed"
+        item.reason, item.detail = f"transformation: {result.name}", result.detail
+        if result.is_suspended:
+            item.reason += " suspended"
+    elif result.status == "changed":
+        item.original = _encode(item.event.payload)
+        item.event = _again(item.event, result.payload)
 
 
 def _again(event: Event, payload: dict[str, Any]) -> Event:

@@ -26,16 +26,6 @@ def test_hangs_in_a_row_suspend_and_one_event_is_tried_after_the_pause() -> None
     assert (breaker.most(), breaker.suspended) == (None, "")
 
 
-def test_one_without_a_pause_stays_until_it_is_reset() -> None:
-    breaker = Breaker.by_segment()
-    for _ in range(3):
-        assert breaker.most() is None
-        breaker.hung("slow", "why")
-    assert breaker.most() == 0
-    breaker.reset()
-    assert breaker.most() is None
-
-
 def test_hangs_with_others_between_them_suspend_by_the_time_that_they_take() -> None:
     now = 100.0
     breaker = Breaker(pause_seconds=60, clock=lambda: now)

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 
 import pytest
+from msgspec import structs
 
 from headwater.configuration import (
     Config,
@@ -17,12 +18,13 @@ from headwater.configuration import (
     Stream,
     Transformation,
 )
+from headwater.land.events import land_events
 from headwater.push.stream import Delivery, drain
 from headwater.settings import Settings
 from headwater.storage.deliveries import Delivered, Deliveries, delivery_path
 from headwater.storage.deliveries.progress import standing
 from headwater.storage.deliveries.switch import set_enabled
-from headwater.storage.log import Envelope
+from headwater.storage.log import Envelope, LogReader
 from tests.push.log_events import track, write_events, write_record
 from tests.tool_server import TOKEN, Failure, ToolServer
 
@@ -216,20 +218,29 @@ def test_a_transformation_that_hangs_at_every_event_is_suspended_and_the_others_
 
 
 @pytest.mark.slow
-def test_a_suspension_ends_with_its_segment_and_nobody_reads_of_it_any_more(
-    settings: Settings, config: Config, hook: Destination, tool: ToolServer
+def test_what_was_not_asked_about_is_the_same_for_every_reader_also_for_one_that_restarts(
+    settings: Settings, config: Config, hook: Destination, tool: ToolServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    config.destinations["other"] = structs.replace(hook)
     transformation(settings, config, "picky", "while event['userId'] == 'u1': pass\nreturn event")
+    config.transformations["picky"] = Transformation(timeout_seconds=0.5)
     config.sources["web"].transformations = ["picky"]  # type: ignore[union-attr]
-    write_events(settings.log_dir, *[track(number, userId="u1") for number in range(3)], track(3))
-    write_events(settings.log_dir, track(4))
-    delivery = Delivery(settings, config, "hook")
-    assert delivery.step() == 4
+    write_events(settings.log_dir, *[track(number, userId="u1") for number in range(3)], track(3), track(4), track(5))
+    fourth = LogReader(settings.log_dir, "somebody").read()[3]
+    with monkeypatch.context() as patched:
+        patched.setattr("headwater.push.stream._READ_BYTES", fourth.end + 1)
+        delivery = Delivery(settings, config, "hook")
+        assert delivery.step() == 4
+        delivery.close()
     assert "of source web is suspended after 3 hangs" in standing(settings, config, "hook").suspended
-    assert delivery.step() == 1
-    delivery.close()
-    assert [event["messageId"] for event in tool.accepted] == ["m4"]
+    drain(settings, config, "hook")  # it begins again, and knows of no hang
     assert standing(settings, config, "hook").suspended == ""
+    drain(settings, config, "other")
+    assert [event["messageId"] for event in tool.accepted] == ["m4", "m5"] * 2
+    assert counted(settings, "other") == counted(settings) == {("quarantined", "Order Completed"): 4}
+    landed = land_events(settings, config)
+    assert landed.reasons == {"transformation: picky": 3, "transformation: picky suspended": 1}
+    assert landed.events == 2
 
 
 def test_a_sources_transformations_come_before_the_filters(
