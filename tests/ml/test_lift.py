@@ -65,6 +65,21 @@ def test_who_has_nobody_like_them_is_left_out():
     assert lifts([]) == []
 
 
+def test_an_order_in_the_visit_itself_is_between_not_and_wholly_owed_to_the_ad():
+    plain, opened = (
+        company(),
+        [Cases("visit", "harvest", "one", "unheard of", f"{bag:02}", 0, 0, 2) for bag in range(60)],
+    )
+    before, after = of(lifts(plain), "harvest"), of(lifts([*plain, *opened]), "harvest")
+    assert after.orders_in_visits == 120
+    assert after.incremental_orders_at_least == before.incremental_orders == before.incremental_orders_at_most
+    assert after.incremental_orders_at_most == pytest.approx(before.incremental_orders + 120)
+    assert after.incremental_orders == pytest.approx(before.incremental_orders + 60)
+    assert after.incremental_orders_low == before.incremental_orders_low < 0
+    assert after.incremental_orders_high > before.incremental_orders_high + 100
+    assert not after.is_incremental
+
+
 def test_comparisons_are_kept_apart_and_the_same_cases_give_the_same_answer():
     both = [
         *company(),

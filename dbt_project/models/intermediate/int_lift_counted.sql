@@ -3,7 +3,8 @@
 -- visits, orders so far, days since the visit before), by what is ordered in the days after; and
 -- people who got a mailing against buyers who did not, by orders in the days after less what six
 -- times as many days before say is usual for them.
--- Visits with an order in them are left out on both sides: whether an ad brought it, none can see.
+-- Visits with an order in them are not compared, on both sides: whether an ad brought that visit,
+-- none can see. Their orders are counted apart, for the upper bound.
 {%- set days_before = company_var("lift_mailing_days") * 6 %}
 
 with sessions as (
@@ -49,6 +50,14 @@ ordered_around as (
                 and conversions.converted_at <= visits.ended_at
             )
         ) as count_in_visit,
+        count(*) filter (
+            where conversions.session_id = visits.session_id
+            or (
+                conversions.session_id is null
+                and conversions.converted_at >= visits.started_at
+                and conversions.converted_at <= visits.ended_at
+            )
+        ) as count_own,
         count(*) filter (where conversions.converted_at < visits.started_at) as count_before,
         count(*) filter (
             where conversions.converted_at > visits.ended_at
@@ -83,16 +92,17 @@ visit_outcomes as (
             when visits.started_at < visits.visited_before_at + interval '21 days' then '7'
             else '21'
         end as stratum,
-        cast(coalesce(ordered_around.count_after, 0) as double) as outcome
+        cast(coalesce(ordered_around.count_after, 0) as double) as outcome,
+        coalesce(ordered_around.count_own, 0) as open_orders,
+        coalesce(ordered_around.count_in_visit, 0) = 0
+        and visits.ended_at
+        <= as_of.as_of - interval '{{ company_var("lift_visit_days") }} days' as is_compared
     from visits
     cross join as_of
     left join ordered_around
         on visits.session_id = ordered_around.session_id
     where
-        coalesce(ordered_around.count_in_visit, 0) = 0
-        and visits.ended_at
-        <= as_of.as_of - interval '{{ company_var("lift_visit_days") }} days'
-        and visits.channel in (
+        visits.channel in (
             'paid_search', 'paid_social', 'display', 'affiliate',
             'direct', 'organic_search', 'referral'
         )
@@ -166,7 +176,9 @@ mail_outcomes as (
         mailed.customer_id,
         sent.customer_id is not null as is_reached,
         'any' as stratum,
-        coalesce(mail_orders.outcome, cast(0 as double)) as outcome
+        coalesce(mail_orders.outcome, cast(0 as double)) as outcome,
+        0 as open_orders,
+        true as is_compared
     from mailed
     left join sent
         on mailed.campaign = sent.campaign and mailed.customer_id = sent.customer_id
@@ -184,11 +196,14 @@ outcomes as (
 grouped as (
     select
         comparison,
+        is_reached,
         case when is_reached then channel else '(control)' end as channel,
         case when is_reached then campaign else '(control)' end as campaign,
         stratum,
         substr(md5(customer_id), 1, 2) as bag,
-        outcome
+        outcome,
+        case when is_reached then open_orders else 0 end as open_orders,
+        is_compared
     from outcomes
 ),
 
@@ -199,9 +214,11 @@ final as (
         campaign,
         stratum,
         bag,
-        count(*) as count_cases,
-        round(sum(outcome), 9) as outcome
+        count(*) filter (where is_compared) as count_cases,
+        round(coalesce(sum(outcome) filter (where is_compared), 0), 9) as outcome,
+        cast(sum(open_orders) as bigint) as open_orders
     from grouped
+    where is_compared or (is_reached and open_orders > 0)
     group by comparison, channel, campaign, stratum, bag
 )
 

@@ -1,4 +1,4 @@
-"""What people order more after a channel reached them than people like them: the arithmetic is `ml.lift`."""
+"""What people order because a channel reached them, as far as can be told: the arithmetic is `ml.lift`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ COLUMNS = pa.schema(
         ("lift", pa.float64()),
         ("lift_low", pa.float64()),
         ("lift_high", pa.float64()),
+        ("orders_in_visits", pa.int64()),
+        ("incremental_orders_at_least", pa.float64()),
+        ("incremental_orders_at_most", pa.float64()),
         ("incremental_orders", pa.float64()),
         ("incremental_orders_low", pa.float64()),
         ("incremental_orders_high", pa.float64()),
