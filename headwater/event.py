@@ -129,9 +129,9 @@ def known_at(how: Received, by_the_row: datetime) -> datetime:
     """When the company could have known of an event.
 
     Live: when it was collected. Imported: `by_the_row`, which is when another collector received it, else when the row
-    says that it was sent or updated, else when it happened. Backfilled: the time of the import.
+    says that it was sent or updated, else when it happened; never after the import. Backfilled: the time of the import.
     """
-    return by_the_row if how.route == "import" and not how.backfill else how.received_at
+    return min(by_the_row, how.received_at) if how.route == "import" and not how.backfill else how.received_at
 
 
 def iso(value: datetime) -> str:
@@ -173,11 +173,14 @@ def complete(payload: dict[str, Any], message_id: str, how: Received) -> Event:
     """Fill in what the spec promises: messageId, ids as text, the four times, ip and user agent. Changes `payload`.
 
     The clock rule: on live routes `timestamp` counts as originalTimestamp and is corrected for skew; on imports it
-    stands as sent, unless the row carries its own receivedAt, by which it is then corrected.
+    stands as sent, unless the row carries its own receivedAt, by which it is then corrected; one that is later than
+    our own receipt counts as that.
     """
     get = payload.get
     imported = how.route == "import"
     own_received = moment(get("receivedAt")) if imported else None
+    if own_received is not None and own_received > how.received_at:  # nobody can have had it after us
+        own_received = how.received_at
     received_at = own_received or how.received_at
     own_sent = moment(get("sentAt"))
     sent_at = own_sent or (None if imported else moment(how.sent_at))

@@ -18,6 +18,7 @@ from headwater.event import (
     complete,
     fault,
     identifier,
+    is_ahead,
     iso,
     moment,
     stable_id,
@@ -158,6 +159,16 @@ def test_an_import_with_its_own_received_at_is_corrected_by_that() -> None:
     event = complete(payload, "m", IMPORT)
     assert event.timestamp == datetime(2026, 1, 1)
     assert event.received_at == event.known_at == datetime(2026, 1, 1, 0, 0, 10)
+
+
+def test_an_import_was_received_by_nobody_after_us() -> None:
+    text = "9999-06-01T00:00:00Z"
+    event = complete({"type": "page", "userId": "u", "timestamp": text, "receivedAt": text}, "m", IMPORT)
+    assert event.received_at == event.known_at == IMPORT.received_at
+    assert event.payload["receivedAt"] == "2026-05-04T12:00:00.000Z"
+    assert is_ahead(event)
+    sent = complete({"type": "page", "userId": "u", "sentAt": text}, "m", IMPORT)
+    assert sent.known_at == IMPORT.received_at
 
 
 @pytest.mark.parametrize(

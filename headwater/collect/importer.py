@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -138,6 +138,10 @@ def _import_file(folder: Path, file: Path, sender: _Sender) -> tuple[FileReport,
     progress, done = place.progress, FileReport(file.name)
     if place.is_finished:
         done.is_skipped = True
+        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        if progress.last_event_at is not None and progress.last_event_at > now:  # as older versions kept it
+            progress.last_event_at = now
+            save(folder, progress)
         return done, progress.last_event_at
     size, digest = file.stat().st_size, file_digest(file)
     for block in _ahead(read_blocks(file, progress.offset)):

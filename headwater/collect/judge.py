@@ -296,7 +296,8 @@ def events(items: Iterable[Any], origin: Origin, judge: Judge, *, skip_blank: bo
         records.append(frame(envelope, message_id, payload))
         count += 1
     accepted.count += count
-    accepted.last_event_at = moment(latest)
+    last = moment(latest)
+    accepted.last_event_at = last and min(last, origin.received_at.replace(microsecond=0))
     return accepted
 
 

@@ -95,4 +95,4 @@ def peek(record: Record) -> tuple[str, str, date]:
     kind = envelope.type or (found.type if isinstance(found.type, str) else "")
     event = (identifier(found.event) or "") if kind == "track" else ""
     own = moment(found.receivedAt) if envelope.route == "import" and found.receivedAt is not None else None
-    return kind, event, (own or envelope.received_at).date()
+    return kind, event, min(own or envelope.received_at, envelope.received_at).date()

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from headwater.errors import BusyError, HeadwaterError, UnavailableError, UsageError
@@ -23,6 +23,7 @@ from headwater.settings import Settings
 EXAMPLE = "the example company"
 # how the system, SQLite and DuckDB say it
 FULL_DISK = ("No space left on device", "no space is left", "database or disk is full")
+_CLOCKS_DIFFER = timedelta(days=1)
 _PROBE_BYTES = 256 * 1024
 
 
@@ -46,15 +47,16 @@ class Home:
 
 
 def read_home(settings: Settings) -> Home | None:
-    """The home's record, or None when nothing has claimed it yet."""
+    """The home's record, or None when nothing has claimed it yet. A «now» that is still to come counts as none: rows of
+    the year 9999 gave it to homes of older versions."""
     try:
         record = json.loads((settings.home / "home.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    as_of = record.get("as_of")
+    as_of = datetime.fromisoformat(record["as_of"]) if record.get("as_of") else None
     return Home(
         holds=record["holds"],
-        as_of=datetime.fromisoformat(as_of) if as_of else None,
+        as_of=as_of if as_of is not None and as_of <= datetime.now(UTC).replace(tzinfo=None) + _CLOCKS_DIFFER else None,
         config=record.get("config"),
         lake=record.get("lake"),
     )

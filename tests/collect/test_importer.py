@@ -7,7 +7,7 @@ import json
 import signal
 import threading
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,29 @@ def test_a_second_import_sends_nothing_and_still_knows_the_last_event(
     assert (first.sent, second.sent, second.skipped) == (100, 0, 1)
     assert second.last_event_at == first.last_event_at
     assert len(ids(running)) == 100
+
+
+def test_rows_of_the_future_do_not_move_now(running: CollectorProcess, tmp_path: Path) -> None:
+    far = {"timestamp": "9999-06-01T00:00:00Z", "receivedAt": "9999-06-01T00:00:00Z"}
+    write(tmp_path, "a.ndjson", [*rows(0, 9), *rows(9, 10, **far)])
+    assert import_events(running.settings, running.config, tmp_path).last_event_at == datetime(2011, 12, 9, 12, 50)
+    soon = (datetime.now(UTC) + timedelta(hours=5)).isoformat()
+    before = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    write(tmp_path, "b.ndjson", rows(10, 11, timestamp=soon, receivedAt=soon))
+    found = import_events(running.settings, running.config, tmp_path).last_event_at
+    assert found is not None and before <= found <= datetime.now(UTC).replace(tzinfo=None)
+
+
+def test_what_older_versions_kept_of_the_future_is_now_and_stays_that(
+    running: CollectorProcess, tmp_path: Path
+) -> None:
+    write(tmp_path, "a.ndjson", rows(0, 3))
+    import_events(running.settings, running.config, tmp_path)
+    [kept] = running.settings.imports_dir.glob("*.json")
+    kept.write_text(json.dumps(json.loads(kept.read_text()) | {"last_event_at": "9999-06-01T00:00:00"}))
+    found = import_events(running.settings, running.config, tmp_path).last_event_at
+    assert found is not None and found <= datetime.now(UTC).replace(tzinfo=None)
+    assert import_events(running.settings, running.config, tmp_path).last_event_at == found
 
 
 @pytest.mark.parametrize("name", ["a.ndjson", "a.ndjson.gz"])

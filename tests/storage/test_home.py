@@ -11,7 +11,7 @@ import pytest
 
 from headwater.errors import BusyError, UnavailableError, UsageError
 from headwater.settings import load_settings
-from headwater.storage.home import EXAMPLE, advance_as_of, claim_home, entrance_lock, read_home
+from headwater.storage.home import EXAMPLE, advance_as_of, claim_home, entrance_lock, read_home, write_home
 
 
 @pytest.fixture
@@ -47,6 +47,13 @@ def test_the_as_of_time_never_goes_backwards(settings):
     home = read_home(settings)
     assert home is not None
     assert home.as_of == datetime(2026, 5, 1, 12, 45, 1)
+
+
+def test_an_as_of_time_that_is_still_to_come_counts_as_none(settings):
+    home = claim_home(settings, None)
+    write_home(settings, replace(home, as_of=datetime(9999, 6, 1)))
+    assert read_home(settings).as_of is None
+    assert advance_as_of(settings, datetime(2026, 5, 1)).as_of == read_home(settings).as_of == datetime(2026, 5, 1)
 
 
 def test_the_config_used_last_is_the_default_of_the_next_command(settings, tmp_path):
