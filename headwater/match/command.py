@@ -14,6 +14,8 @@ from headwater.configuration import load_config
 from headwater.errors import UsageError
 from headwater.settings import load_settings
 
+MOST = 50
+
 
 @click.group()
 def explain() -> None:
@@ -24,7 +26,8 @@ def explain() -> None:
 @click.argument("identifier", metavar="ID")
 @click.option("--home", type=click.Path(path_type=Path), help="State folder (default: HEADWATER_HOME, else var/).")
 @click.option("--config", type=click.Path(path_type=Path), help="Config folder (default: config/).")
-def person(identifier: str, home: Path | None, config: Path | None) -> None:
+@click.option("--all", "is_whole", is_flag=True, help=f"Tell every identifier and tie, not the first {MOST} of each.")
+def person(identifier: str, is_whole: bool, home: Path | None, config: Path | None) -> None:
     """Print the person whom ID names, every tie that makes it one person with the row that says so, what was not
     believed and why, and what changed. ID is email:ann@example.com, or any identifier or customer id by itself."""
     from headwater.match.explaining import describe
@@ -35,7 +38,7 @@ def person(identifier: str, home: Path | None, config: Path | None) -> None:
     settings = load_settings(home, config)
     rules = load_config(settings).identity
     with connect_read(settings) as con:
-        for line in describe(con, rules, identifier):
+        for line in describe(con, rules, identifier, None if is_whole else MOST):
             click.echo(line)
     if copy := read_copy(settings):
         minutes = copy.age_seconds(datetime.now(UTC).replace(tzinfo=None)) / 60

@@ -22,11 +22,12 @@ _OF_PERSON = """(left_type, left_value) in (select id_type, id_value from identi
     or (right_type, right_value) in (select id_type, id_value from identity.identifiers where customer_id = $id)"""
 
 
-def describe(con: DuckDBPyConnection, identity: Identity, written: str) -> Iterator[str]:
+def describe(con: DuckDBPyConnection, identity: Identity, written: str, most: int | None = None) -> Iterator[str]:
     """The person's identifiers, ties and refused ties, each with the row that says it, as lines.
 
     Args:
         written: `id_type:value`, or a value of any type, or a customer id, also one that was given out before.
+        most: how many of each to tell, the first to land before all; the rest is counted. None: all.
 
     Raises:
         UsageError: nobody is known by it, or several are.
@@ -42,12 +43,13 @@ def describe(con: DuckDBPyConnection, identity: Identity, written: str) -> Itera
         [customer_id],
     ).fetchall()
     yield from ("", f"{len(known)} identifiers, in the order in which they landed:")
-    for kind, value, at in known:
+    for kind, value, at in known[:most]:
         yield f"  {kind:<13} {_short(value)}  {_moment(at)}"
+    yield from _rest(len(known), most)
     objects = _Objects(con)
     yield from ("", "tied together by:")
-    yield from list(_ties(con, objects, "edges", customer_id)) or ["  nothing: it stands alone"]
-    if refused := list(_ties(con, objects, "refused_edges", customer_id)):
+    yield from list(_ties(con, objects, "edges", customer_id, most)) or ["  nothing: it stands alone"]
+    if refused := list(_ties(con, objects, "refused_edges", customer_id, most)):
         yield from ("", "seen together, but not believed:", *refused)
     yield from _decided(con, customer_id)
     yield from _changed(con, customer_id)
@@ -97,16 +99,22 @@ def _find(con: DuckDBPyConnection, identity: Identity, written: str) -> tuple[st
     raise UsageError(f"No person has {who}.", hint=f"Known types: {', '.join(known) or 'none yet'}.")
 
 
-def _ties(con: DuckDBPyConnection, objects: _Objects, table: str, customer_id: str) -> Iterator[str]:
+def _ties(con: DuckDBPyConnection, objects: _Objects, table: str, customer_id: str, most: int | None) -> Iterator[str]:
     reason = "reason" if table == "refused_edges" else "''"
     rows = con.execute(
         f"""select left_type, left_value, right_type, right_value, source_table, first_landed, first_row, {reason}
         from identity.{table} where {_OF_PERSON} order by first_landed, first_row, left_value, right_value""",
         {"id": customer_id},
     ).fetchall()
-    for left_type, left_value, right_type, right_value, source, at, row, why in rows:
+    for left_type, left_value, right_type, right_value, source, at, row, why in rows[:most]:
         yield f"  {left_type} {_short(left_value)} + {right_type} {_short(right_value)}{f': {why}' if why else ''}"
         yield f"      {objects.place(source, at, row)}"
+    yield from _rest(len(rows), most)
+
+
+def _rest(count: int, most: int | None) -> Iterator[str]:
+    if most is not None and count > most:
+        yield f"  … and {count - most:,} more (--all)"
 
 
 def _decided(con: DuckDBPyConnection, customer_id: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from headwater.configuration import Identity, Override
+from headwater.configuration import Identity, Override, load_config
 from headwater.errors import UnavailableError, UsageError
 from headwater.match.command import explain
 from headwater.match.resolve import resolve
@@ -42,8 +42,9 @@ def published(home: Path, identity: Identity) -> Iterator[Path]:
     yield home
 
 
-def _explain(home: Path, identifier: str) -> str:
-    result = CliRunner().invoke(explain, ["person", identifier, "--home", str(home)], catch_exceptions=False)
+def _explain(home: Path, identifier: str, *options: str) -> str:
+    words = ["person", identifier, "--home", str(home), *options]
+    result = CliRunner().invoke(explain, words, catch_exceptions=False)
     assert result.exit_code == 0
     return result.output
 
@@ -99,3 +100,16 @@ def test_an_unknown_identifier_names_the_types_there_are(published: Path) -> Non
 def test_without_a_read_copy_it_says_how_to_make_one(home: Path) -> None:
     with pytest.raises(UnavailableError, match="headwater publish"):
         _explain(home, "user_id:ann")
+
+
+def test_a_device_of_many_is_told_in_part_with_the_count_of_the_rest(published: Path) -> None:
+    settings = load_settings(published)
+    with connect(settings, purpose="test") as con:
+        for number in range(60):
+            con.execute(INSERT, [f"u{number}", "kiosk", None, SECOND, 100 + number])
+        resolve(con, load_config(settings).identity, datetime(2026, 1, 4))
+    publish(settings)
+    text = _explain(published, "anonymous_id:kiosk")
+    assert text.count("is tied to 1 user_id already") == 50
+    assert "… and 9 more (--all)" in text
+    assert _explain(published, "anonymous_id:kiosk", "--all").count("is tied to 1 user_id already") == 59
