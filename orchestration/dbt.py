@@ -1,16 +1,13 @@
-"""The dbt project as Dagster sees it: its manifest, parsed when the SQL has changed and never at import otherwise.
+"""The dbt project as Dagster sees it.
 
-Belongs here: the manifest and the translation of dbt's names, groups and owners. Does not belong here: running dbt
-(`defs/model.py`), or what differs between companies: dbt hears that from its plugin, whoever calls it.
+Belongs here: the translation of dbt's names, groups and owners, a run's target folder. Does not belong here: parsing
+the project (`orchestration.parsed`), running dbt (`defs/model.py`), or what differs between companies: dbt hears that
+from its plugin, whoever calls it.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from importlib.metadata import version as installed
@@ -21,16 +18,9 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource
 from packaging.version import Version
 
-from headwater.errors import HeadwaterError
-from headwater.settings import CHECKOUT, Settings
+from headwater.settings import Settings
+from orchestration.parsed import PARSED, target_dir
 from orchestration.platform import FOLLOWS_SCORES
-
-PROJECT_DIR = CHECKOUT / "dbt_project"
-
-
-def dbt_executable() -> str:
-    """dbt beside the running Python."""
-    return str(Path(sys.executable).parent / "dbt")
 
 
 class Dbt(DbtCliResource):
@@ -52,55 +42,10 @@ def run_target(settings: Settings, run_id: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for older in sorted(runs.iterdir(), key=lambda path: path.stat().st_mtime)[:-5]:
         shutil.rmtree(older, ignore_errors=True)
-    parsed = target_dir(settings) / "partial_parse.msgpack"
+    parsed = target_dir(settings) / PARSED
     if parsed.exists() and not (folder / parsed.name).exists():
         shutil.copy(parsed, folder / parsed.name)
     return folder
-
-
-def target_dir(settings: Settings) -> Path:
-    """Where dbt writes for this home."""
-    return settings.dbt_dir / "target"
-
-
-def ensure_manifest(settings: Settings) -> Path:
-    """The manifest of the project as it stands; parses it (some seconds) only when a project file has changed.
-
-    Raises:
-        HeadwaterError: dbt cannot parse the project; holds dbt's own message.
-    """
-    target = target_dir(settings)
-    target.mkdir(parents=True, exist_ok=True)
-    manifest, stamp = target / "manifest.json", target / "manifest.stamp"
-    digest = _digest()
-    with (target / "manifest.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if manifest.exists() and stamp.exists() and stamp.read_text() == digest:
-            return manifest
-        result = subprocess.run(
-            [
-                *(dbt_executable(), "--quiet", "parse"),
-                *("--profiles-dir", str(PROJECT_DIR), "--target-path", str(target)),
-            ],
-            cwd=PROJECT_DIR,
-            env=settings.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if result.returncode or not manifest.exists():
-            raise HeadwaterError(f"dbt cannot parse {PROJECT_DIR.name}: {(result.stdout + result.stderr).strip()}")
-        stamp.write_text(digest)
-    return manifest
-
-
-def _digest() -> str:
-    found = hashlib.sha256()
-    for path in sorted(PROJECT_DIR.rglob("*")):
-        if path.suffix in {".sql", ".yml", ".csv", ".md", ".py"} and "target" not in path.parts:
-            found.update(str(path.relative_to(PROJECT_DIR)).encode())
-            found.update(path.read_bytes())
-    return found.hexdigest()
 
 
 class Translator(DagsterDbtTranslator):

@@ -15,8 +15,8 @@ import dagster as dg
 
 from headwater.errors import HeadwaterError
 from headwater.settings import load_settings
-from orchestration.dbt import ensure_manifest
 from orchestration.instance import PID_TAG, end_dead_runs, open_instance
+from orchestration.parsed import ensure_manifest
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 {#
     What differs between companies: the --vars of the command line, else `currency`, `session_gap_minutes` and `dbt_vars`
-    of the company's platform.yaml, else the default of dbt_project.yml. Unit tests have their own and the defaults: they
-    hold whatever the company says. Parsing asks no warehouse, so that one parsed project is every company's.
+    of the company's platform.yaml, and HEADWATER_AS_OF as «as_of»; else the default of dbt_project.yml. Unit tests have
+    their own and the defaults: they hold whatever the company says. Parsing asks no warehouse, so that one parsed
+    project is every company's.
 #}
 {% macro company_var(name) %}
     {%- if not execute or name in (invocation_args_dict.vars or {}) or model.resource_type == "unit_test" -%}

@@ -1,6 +1,6 @@
 {# «Now» of this build as an expression, deterministic on unchanged data. Only int_as_of calls it. #}
 {% macro as_of(events) %}
-    {%- set given = var("as_of") or env_var("HEADWATER_AS_OF", "") -%}
+    {%- set given = company_var("as_of") -%}
     {%- if given -%}
         cast('{{ given }}' as timestamp)
     {%- else -%}

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from orchestration.dbt import PROJECT_DIR, Dbt, dbt_executable
+from orchestration.dbt import Dbt
+from orchestration.parsed import PROJECT_DIR, dbt_executable
 from orchestration.platform import Platform, Warehouse, settings
 from orchestration.progress import progress
 

@@ -17,6 +17,7 @@ import pytest
 
 from headwater.settings import CHECKOUT, load_settings
 from headwater.storage.warehouse import connect, ensure_schemas
+from orchestration.parsed import ensure_manifest
 
 PROJECT = CHECKOUT / "dbt_project"
 AS_OF = "2026-03-15 12:00:00"
@@ -39,21 +40,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-def dbt(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run dbt as a user does, in `dbt_project`, with nothing but the home in the environment."""
+def dbt(home: Path, *arguments: str, as_of: str = "") -> subprocess.CompletedProcess[str]:
+    """Run dbt as a user does, in `dbt_project`, with nothing but the home and the as-of time in the environment."""
+    ensure_manifest(load_settings(home=home))
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("HEADWATER", "DBT"))}
     return subprocess.run(
         [str(Path(sys.executable).parent / "dbt"), *arguments],
         cwd=PROJECT,
-        env={**environment, "HEADWATER_HOME": str(home)},
+        env={**environment, "HEADWATER_HOME": str(home), "HEADWATER_AS_OF": as_of},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def build(home: Path, *arguments: str) -> Built:
-    result = dbt(home, "build", *arguments)
+def build(home: Path, *arguments: str, as_of: str = "") -> Built:
+    result = dbt(home, "build", *arguments, as_of=as_of)
     assert result.returncode == 0, result.stdout + result.stderr
     manifest = json.loads((home / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8"))
 
@@ -75,7 +77,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     """Ann buys and returns, Cat subscribes and leaves, Bob is a guest, Eve only looks; a shop's own tables beside."""
     home = tmp_path_factory.mktemp("company") / "home"
     fill(home)
-    yield build(home, "--vars", json.dumps({"as_of": AS_OF}))
+    yield build(home, as_of=AS_OF)
 
 
 def fill(home: Path) -> None:

@@ -23,8 +23,9 @@ SELECTED = ["+attribution", "+path_effectiveness"]
 def built(home: Path, *arguments: str) -> None:
     result = dbt(
         home,
-        *("build", "--exclude-resource-type", "test", "unit_test", "--vars", f"as_of: {AS_OF!r}"),
+        *("build", "--exclude-resource-type", "test", "unit_test"),
         *("--select", *SELECTED, *arguments),
+        as_of=AS_OF,
     )
     assert result.returncode == 0, result.stdout + result.stderr
 

@@ -40,8 +40,9 @@ def fill(settings: Settings, *delivered: str) -> None:
 
 
 def reconcile(settings: Settings) -> tuple[dict[str, dg.AssetCheckEvaluation], dg.AssetsDefinition]:
-    from orchestration.dbt import PROJECT_DIR, Dbt, dbt_executable
+    from orchestration.dbt import Dbt
     from orchestration.defs.model import dbt_models
+    from orchestration.parsed import PROJECT_DIR, dbt_executable
     from orchestration.platform import Platform, Warehouse
 
     result = dg.materialize(

@@ -35,6 +35,7 @@ from headwater.match.resolve import resolve
 from headwater.settings import CHECKOUT, Settings, load_settings
 from headwater.storage.lake import open_lake
 from headwater.storage.warehouse import connect, ensure_schemas
+from orchestration.parsed import ensure_manifest
 
 BIN = Path(sys.executable).parent
 PEOPLE, SEED, TOLD_UPTO = 2500, 11, "2026-11-21"
@@ -60,14 +61,15 @@ class Company:
 
 def dbt_run(home: Path, *models: str) -> None:
     """Build models with dbt's command line as of `T`, in a home that has its own warehouse."""
+    ensure_manifest(load_settings(home))
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("HEADWATER", "DBT"))}
     result = subprocess.run(
         [
             *(str(BIN / "dbt"), "build", "--exclude-resource-type", "test", "unit_test"),
-            *("--vars", json.dumps({"as_of": T, "currency": "USD"}), "--select", *models),
+            *("--select", *models),
         ],
         cwd=CHECKOUT / "dbt_project",
-        env={**environment, "HEADWATER_HOME": str(home)},
+        env={**environment, "HEADWATER_HOME": str(home), "HEADWATER_AS_OF": T},
         capture_output=True,
         text=True,
         check=False,
