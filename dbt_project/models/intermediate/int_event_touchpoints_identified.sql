@@ -4,12 +4,28 @@ with described as (
     select * from {{ ref('int_events_described') }}
 ),
 
+-- Events of visits are all in their own table, with what is known of them: the two are not joined.
 identified as (
-    select * from {{ ref('int_events_identified') }}
-),
-
-sessioned as (
-    select * from {{ ref('int_events_sessioned') }}
+    select
+        source,
+        message_id,
+        customer_id,
+        occurred_at,
+        known_at,
+        platform,
+        session_id
+    from {{ ref('int_events_sessioned') }}
+    union all
+    select
+        source,
+        message_id,
+        customer_id,
+        occurred_at,
+        known_at,
+        platform,
+        cast(null as string) as session_id
+    from {{ ref('int_events_identified') }}
+    where platform is null and customer_id is not null and occurred_at is not null
 ),
 
 channelled as (
@@ -60,23 +76,19 @@ final as (
             else channelled.utm_campaign
         end as campaign,
         channelled.ad_id,
-        sessioned.session_id,
+        identified.session_id,
         described.title,
         described.source,
         described.message_id as source_id
     from described
     inner join identified
         on described.source = identified.source and described.message_id = identified.message_id
-    left join sessioned
-        on described.source = sessioned.source and described.message_id = sessioned.message_id
     left join channelled
-        on sessioned.session_id = channelled.session_id
+        on identified.session_id = channelled.session_id
     left join recorded
         on described.kind = recorded.kind and described.object_id = recorded.object_id
     where
-        identified.customer_id is not null
-        and identified.occurred_at is not null
-        and described.kind not in ('order', 'subscription')
+        described.kind not in ('order', 'subscription')
         and recorded.object_id is null
 )
 

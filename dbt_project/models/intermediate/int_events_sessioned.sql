@@ -1,23 +1,65 @@
+-- Grows by person: a late event can weld two visits or begin one, so all visits of those are told
+-- apart anew who have other events than before, and of nobody else. Who has none any longer comes
+-- as a row without an event, which takes the old ones out and is then deleted.
+{{ config(
+    materialized=growing(), unique_key='customer_id', incremental_strategy='delete+insert',
+    on_schema_change='sync_all_columns', post_hook=[
+        "{{ without_the_gone(this, 'message_id') }}",
+        "{{ remember_how(this, ['session_gap_minutes']) }}",
+    ]
+) }}
+
+{%- set told = [
+    'source', 'message_id', 'type', 'event_name', 'platform', 'occurred_at', 'known_at',
+] %}
+
 with events as (
-    select * from {{ ref('int_events_identified') }}
+    select
+        customer_id,
+        {{ told | join(', ') }}
+    from {{ ref('int_events_identified') }}
+    where platform is not null and customer_id is not null and occurred_at is not null
 ),
+
+{% if is_incremental() %}
+    changed as (
+        {% if is_built_alike(this, ['session_gap_minutes']) %}
+            {{ changed_groups('events', this, 'customer_id', told) }}
+        {% else %}
+            select customer_id from events
+            union
+            select customer_id from {{ this }}
+        {% endif %}
+    ),
+
+    fresh as (
+        select events.*
+        from events
+        inner join changed
+            on events.customer_id = changed.customer_id
+    ),
+
+    gone as (
+        select changed.customer_id
+        from changed
+        left join events
+            on changed.customer_id = events.customer_id
+        where events.customer_id is null
+    ),
+{% else %}
+    fresh as (
+        select * from events
+    ),
+{% endif %}
 
 visits as (
     select
-        source,
-        message_id,
-        type,
-        event_name,
-        customer_id,
-        platform,
-        occurred_at,
-        known_at,
+        *,
         lag(occurred_at) over (
             partition by customer_id, platform
             order by occurred_at nulls last, source, message_id
         ) as previous_at
-    from events
-    where platform is not null and customer_id is not null and occurred_at is not null
+    from fresh
 ),
 
 numbered as (
@@ -69,6 +111,10 @@ final as (
             sessions.customer_id = names.customer_id
             and sessions.platform = names.platform
             and sessions.session_number = names.session_number
+    {% if is_incremental() %}
+        union all by name
+        select customer_id from gone
+    {% endif %}
 )
 
 select * from final

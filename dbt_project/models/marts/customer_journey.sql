@@ -1,53 +1,57 @@
--- Grows by what is new or otherwise than before: a late record, a merge or split of people that
--- gives touchpoints another person, a visit with another channel. What is gone is taken out: it
--- comes as a row without a person, which replaces the old one and is then deleted.
+-- Grows by person: of those who have other touchpoints than before all are taken anew, whatever the
+-- reason: a late record, a merge or split of people, a visit with another channel. Who has none any
+-- longer comes as a row without a touchpoint, which takes the old ones out and is then deleted.
 {{ config(
-    materialized=growing(), unique_key='touchpoint_id', incremental_strategy='delete+insert',
-    on_schema_change='sync_all_columns', post_hook="{{ without_the_gone(this) }}"
+    materialized=growing(), unique_key='customer_id', incremental_strategy='delete+insert',
+    on_schema_change='sync_all_columns', post_hook=[
+        "{{ without_the_gone(this, 'touchpoint_id') }}",
+        "{{ remember_how(this, []) }}",
+    ]
 ) }}
 
 {%- set told = [
-    'customer_id', 'occurred_at', 'known_at', 'system', 'kind', 'channel', 'campaign', 'ad_id',
+    'touchpoint_id', 'occurred_at', 'known_at', 'system', 'kind', 'channel', 'campaign', 'ad_id',
     'session_id', 'title', 'value_cents', 'source', 'source_id',
 ] %}
 
 with touchpoints as (
-    select * from {{ ref('int_touchpoints_unioned') }}
+    select
+        customer_id,
+        {{ told | join(', ') }}
+    from {{ ref('int_touchpoints_unioned') }}
 ),
 
 {% if is_incremental() %}
-    before as (
-        select * from {{ this }}
-    ),
-
     changed as (
-        select
-            coalesce(touchpoints.touchpoint_id, before.touchpoint_id) as changed_id,
-            touchpoints.*
-        from touchpoints
-        full outer join before
-            on touchpoints.touchpoint_id = before.touchpoint_id
-        {% if has_columns(this, told) %}
-            where
-                touchpoints.touchpoint_id is null
-                or before.touchpoint_id is null
-                {% for column in told %}
-                    or touchpoints.{{ column }} is distinct from before.{{ column }}
-                {% endfor %}
+        {% if is_built_alike(this, []) %}
+            {{ changed_groups('touchpoints', this, 'customer_id', told) }}
+        {% else %}
+            select customer_id from touchpoints
+            union
+            select customer_id from {{ this }}
         {% endif %}
     ),
-{% else %}
-    changed as (
+
+    -- who is gone has no touchpoint on the right
+    fresh as (
         select
-            touchpoint_id as changed_id,
-            *
-        from touchpoints
+            {% for column in told %}
+                touchpoints.{{ column }},
+            {% endfor %}
+            changed.customer_id
+        from changed
+        left join touchpoints
+            on changed.customer_id = touchpoints.customer_id
+    ),
+{% else %}
+    fresh as (
+        select * from touchpoints
     ),
 {% endif %}
 
 final as (
     select
-        changed_id as touchpoint_id,
+        touchpoint_id,
         customer_id,
         occurred_at,
         known_at,
@@ -61,7 +65,7 @@ final as (
         value_cents,
         source,
         source_id
-    from changed
+    from fresh
 )
 
 select * from final
