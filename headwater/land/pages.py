@@ -174,7 +174,7 @@ def _page(http: Client, url: str, query: dict[str, Any], where: str, paging: Pag
             if attempt < ATTEMPTS:
                 time.sleep(BACKOFF_SECONDS * attempt)
                 continue
-            raise DataError(f"{where} answered something that is not JSON: {_shown(body)}") from error
+            raise DataError(f"{where} answered something that is not JSON ({error}): {_shown(body)}") from error
         if rows is None or list_of is None:
             raise DataError(f"{where} answered JSON without a list of rows in «{paging.rows}»: {_shown(body)}")
         value = msgspec.json.decode(following) if following is not None else None
@@ -231,5 +231,12 @@ def _cause(error: BaseException) -> str:
 
 
 def _shown(body: bytes) -> str:
+    """What came, without what it may say of people: of JSON its size and the names on top."""
+    if body.lstrip()[:1] in (b"{", b"["):
+        try:
+            names = list(msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return f"{len(body):,} bytes that begin as JSON"
+        return f"{len(body):,} bytes of JSON with {', '.join(names) or 'nothing in it'}"
     text = body[:_SHOWN].decode("utf-8", "replace").replace("\n", " ").strip()
     return f"«{text}{'…' if len(body) > _SHOWN else ''}»"
