@@ -27,33 +27,40 @@
 {#
     After an audience is built, in the same transaction: one row for each person who is in it now and was not, and one
     for each who was and is not. Built again on the same people it adds nothing. A time before the last one recorded
-    counts as that one: the record only goes forward.
+    counts as that one: the record only goes forward. It is kept under the ids that people had then: who was in it under
+    an id that leads to another person now is that person, so a merge makes nobody come or leave.
 #}
 {% macro record_audience() %}
     {% set changes = source("audiences", "membership_changes") %}
     {% set as_of = ref("int_as_of") %}
+    {% set successors = ref("stg_identity__successors") %}
     {% if execute and is_audience(model) %}
         insert into {{ changes }} (audience, customer_id, change, changed_at, change_number)
         with recorded as (
             select
-                customer_id,
-                change,
-                changed_at,
-                change_number
-            from {{ changes }}
-            where audience = '{{ model.name }}'
+                changes.customer_id,
+                coalesce(successors.customer_id, changes.customer_id) as person_id,
+                changes.change,
+                changes.changed_at,
+                changes.change_number
+            from {{ changes }} as changes
+            left join {{ successors }} as successors on changes.customer_id = successors.former_id
+            where changes.audience = '{{ model.name }}'
         ),
 
         latest as (
             select
                 customer_id,
+                person_id,
                 change
             from recorded
             qualify row_number() over (partition by customer_id order by change_number desc nulls last) = 1
         ),
 
         before as (
-            select customer_id
+            select
+                customer_id,
+                person_id
             from latest
             where change = 'entered'
         ),
@@ -66,11 +73,18 @@
 
         moved as (
             select
-                coalesce(members.customer_id, before.customer_id) as customer_id,
-                case when members.customer_id is null then 'left' else 'entered' end as change
+                before.customer_id,
+                'left' as change
+            from before
+            left join members on before.person_id = members.customer_id
+            where members.customer_id is null
+            union all
+            select
+                members.customer_id,
+                'entered' as change
             from members
-            full outer join before on members.customer_id = before.customer_id
-            where members.customer_id is null or before.customer_id is null
+            left join before on members.customer_id = before.person_id
+            where before.person_id is null
         ),
 
         moment as (

@@ -37,18 +37,22 @@ class Project:
     folder: Path
     home: Path
 
-    def build(self, as_of: str, *select: str) -> str:
+    def build(self, as_of: str, *select: str) -> None:
+        """Without its tests."""
+        self.dbt("build", as_of, *select, "--resource-type", "model", "--resource-type", "seed")
+
+    def dbt(self, command: str, as_of: str, *select: str, fails: bool = False) -> str:
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("HEADWATER", "DBT"))}
         dbt = str(Path(sys.executable).parent / "dbt")
         result = subprocess.run(
-            [dbt, "build", "--resource-type", "model", "--resource-type", "seed", "--select", *select],
+            [dbt, command, "--select", *select],
             cwd=self.folder,
             env={**environment, "HEADWATER_HOME": str(self.home), "HEADWATER_AS_OF": as_of},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert result.returncode == 0, result.stdout + result.stderr
+        assert (result.returncode != 0) == fails, result.stdout + result.stderr
         return result.stdout
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
@@ -61,11 +65,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("audiences")
     made = Project(folder / "dbt_project", folder / "home")
     shutil.copytree(PROJECT, made.folder)
+    fill(made.home)
+    made.build(AS_OF, "+customer_activation")
     assert len(FILES) == 2
     for path, content in FILES.items():
         (folder / path).write_text(content)
-    fill(made.home)
-    made.build(AS_OF, "+customer_activation", "+people_who_asked")
+    (selected,) = re.findall(r"`dbt build --select ([^`]*people_who_asked[^`]*)`", documents.text("CONTRIBUTING.md"))
+    made.dbt("build", AS_OF, *selected.split())
     yield made
 
 
@@ -107,3 +113,42 @@ def test_history_tells_who_came_and_left_and_the_same_build_again_adds_nothing(p
     project.build(str(last), *changed)
     assert project.execute(history) == [("ann", later, last), ("cat", first, later), ("cat", last, None)]
     assert project.execute("select customer_id from marts.customer_activation where is_people_who_asked") == [("cat",)]
+
+
+def test_a_profile_whose_columns_are_not_as_declared_fails_its_check(project: Project) -> None:
+    declared = project.folder / "models" / "marts" / "customer_activation.yml"
+    before = declared.read_text()
+    typed = "name: count_orders\n        data_type: {}".format
+    changed = before.replace(typed("bigint"), typed("string"))
+    assert changed != before
+    check = "customer_activation,test_name:columns_as_declared"
+    try:
+        declared.write_text(changed)
+        assert "Got 1 result" in project.dbt("test", AS_OF, check, fails=True)
+    finally:
+        declared.write_text(before)
+    project.dbt("test", AS_OF, check)
+
+
+def test_a_merge_makes_nobody_come_or_leave(project: Project) -> None:
+    """The record keeps the ids of then; who was in it under a former id leaves as the person that the id leads to."""
+    history = (
+        "select customer_id, entered_at, left_at from audiences.audience_history"
+        " where audience = 'people_who_asked' order by all"
+    )
+    recorded = "select count(*) from audiences.membership_changes where audience = 'people_who_asked'"
+    project.build("2026-03-18 12:00:00", "+people_who_asked")
+    (cat, since, _), count = project.execute(history)[-1], project.execute(recorded)
+    assert cat == "cat"
+    project.execute("update identity.identifiers set customer_id = 'ann' where customer_id = 'cat'")
+    project.execute("insert into identity.successors (former_id, customer_id) values ('cat', 'ann')")
+    project.build("2026-03-19 12:00:00", "+people_who_asked")
+    assert project.execute("select customer_id from audiences.people_who_asked") == [("ann",)]
+    assert project.execute(recorded) == count
+    assert project.execute(history)[-1][::2] == ("ann", None)
+    assert {row[0] for row in project.execute(history)} == {"ann"}
+    assert project.execute(history)[-1][1] <= since
+    project.execute("delete from raw.support__tickets")
+    project.build("2026-03-20 12:00:00", "+people_who_asked")
+    assert project.execute(history)[-1][2] == datetime.fromisoformat("2026-03-20 12:00:00")
+    assert project.execute("select count(*) from audiences.memberships where audience = 'people_who_asked'") == [(0,)]

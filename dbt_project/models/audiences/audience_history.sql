@@ -4,6 +4,10 @@ with changes as (
     select * from {{ source('audiences', 'membership_changes') }}
 ),
 
+successors as (
+    select * from {{ ref('stg_identity__successors') }}
+),
+
 -- Of several builds at the same «now» only the last one's outcome counts.
 settled as (
     select
@@ -46,14 +50,54 @@ turns as (
     where change <> coalesce(previous_change, 'left')
 ),
 
+stays as (
+    select
+        turns.audience,
+        coalesce(successors.customer_id, turns.customer_id) as customer_id,
+        turns.changed_at as entered_at,
+        turns.next_changed_at as left_at
+    from turns
+    left join successors on turns.customer_id = successors.former_id
+    where turns.change = 'entered'
+),
+
+-- People who became one person were in it while any of them was: their stays that meet are one.
+met as (
+    select
+        audience,
+        customer_id,
+        entered_at,
+        left_at,
+        max(coalesce(left_at, timestamp '9999-12-31 00:00:00')) over (
+            partition by audience, customer_id
+            order by entered_at nulls last, left_at nulls last
+            rows between unbounded preceding and 1 preceding
+        ) as left_before_at
+    from stays
+),
+
+numbered as (
+    select
+        audience,
+        customer_id,
+        entered_at,
+        left_at,
+        sum(case when left_before_at >= entered_at then 0 else 1 end) over (
+            partition by audience, customer_id
+            order by entered_at nulls last, left_at nulls last
+            rows between unbounded preceding and current row
+        ) as stay_number
+    from met
+),
+
 final as (
     select
         audience,
         customer_id,
-        changed_at as entered_at,
-        next_changed_at as left_at
-    from turns
-    where change = 'entered'
+        min(entered_at) as entered_at,
+        case when count(*) = count(left_at) then max(left_at) end as left_at
+    from numbered
+    group by audience, customer_id, stay_number
 )
 
 select * from final
