@@ -23,3 +23,15 @@
 {% macro duckdb__joined_in_order(text, separator, position) %}
     {{- return("string_agg(" ~ text ~ ", '" ~ separator ~ "' order by " ~ position ~ ")") -}}
 {% endmacro %}
+
+{# A whole number as somebody wrote it: 2, 2.0, 1e2; what has a fraction is rounded. Null for what is none. #}
+{% macro written_number(text) -%}
+    cast(round(try_cast({{ text }} as decimal(18, 4))) as bigint)
+{%- endmacro %}
+
+{# A day as somebody wrote it, year first; null for what is none, a year alone too. #}
+{% macro written_date(text) -%}
+    case
+        when {{ found_in(text, "'^[^0-9]*[0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}'") }} then try_cast({{ text }} as date)
+    end
+{%- endmacro %}

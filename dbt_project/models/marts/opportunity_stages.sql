@@ -52,7 +52,7 @@ final as (
     select
         followed.stage_change_id,
         followed.opportunity_id,
-        followed.stage_no,
+        cast(followed.stage_no as bigint) as stage_no,
         followed.stage,
         followed.risk_status,
         followed.entered_at,

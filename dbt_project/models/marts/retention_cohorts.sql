@@ -62,9 +62,11 @@ active as (
 final as (
     select
         cohorts.cohort_month,
-        (extract(year from months.month_start) - extract(year from cohorts.cohort_month)) * 12
-        + extract(month from months.month_start) - extract(month from cohorts.cohort_month)
-            as months_since,
+        cast(
+            (extract(year from months.month_start) - extract(year from cohorts.cohort_month)) * 12
+            + extract(month from months.month_start) - extract(month from cohorts.cohort_month)
+            as bigint
+        ) as months_since,
         months.month_start,
         cohorts.count_customers,
         coalesce(active.count_active, 0) as count_active,

@@ -6,7 +6,7 @@ final as (
     select
         customer_id,
         trait,
-        belief,
+        cast(belief as bigint) as belief,
         belief = 1 as is_believed,
         trait_value,
         source_name,

@@ -21,7 +21,7 @@ final as (
             {{ json_text('payload', 'traits.last_name') }}
         ) as last_name,
         {{ blank_to_null(json_text('payload', 'traits.phone')) }} as phone,
-        try_cast({{ json_text('payload', 'traits.birthday') }} as date) as birth_date,
+        {{ written_date(json_text('payload', 'traits.birthday')) }} as birth_date,
         {{ blank_to_null(json_text('payload', 'traits.address.country')) }} as country,
         {{ json_text('payload', 'traits.consent') }} as consent_traits,
         {{ json_text('payload', 'context.consent.categoryPreferences') }} as consent_preferences,

@@ -36,7 +36,7 @@ final as (
         items.item.product_id,
         items.item.name as product_name,
         items.item.category,
-        try_cast(items.item.quantity as bigint) as quantity,
+        {{ written_number('items.item.quantity') }} as quantity,
         {{ to_cents('items.item.price') }} as unit_price_cents
     from items
 )
