@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from headwater.configuration.dbt_vars import check_dbt_vars, check_survivorship
 from headwater.configuration.identity_checks import check_identity
-from headwater.configuration.reading import read_folder, read_yaml
+from headwater.configuration.reading import read_each, read_folder, read_yaml
 from headwater.configuration.shapes.destinations import Consent, Destination, Privacy, Stream
 from headwater.configuration.shapes.identity import AccountSource, EdgeSource, Identity, IdType, Override
 from headwater.configuration.shapes.plan import Action, Plan, PlannedEvent, Violation
@@ -105,7 +105,12 @@ __all__ = [
 
 
 class Config(Struct):
-    """Everything under the config folder."""
+    """Everything under the config folder.
+
+    Attributes:
+        unusable: destinations whose file cannot be used, each with why. They and the syncs to them are in no other
+            field: one file harms nothing but itself.
+    """
 
     platform: Platform
     sources: dict[str, Source]
@@ -118,6 +123,7 @@ class Config(Struct):
     plan: Plan = field(default_factory=Plan)
     transformations: dict[str, Transformation] = {}
     survivorship: dict[str, TraitRule] = {}
+    unusable: dict[str, str] = {}
 
     def write_keys(self) -> dict[str, str]:
         """Write key → name of the source of events that it belongs to."""
@@ -133,7 +139,8 @@ def load_config(settings: Settings) -> Config:
     """Read the whole config folder.
 
     Raises:
-        ConfigError: a file is missing or wrong, or one names what another does not define.
+        ConfigError: a file is missing or wrong, or one names what another does not define; but for a destination's,
+            which are `unusable` then.
     """
     folder = settings.config_dir
     if not folder.is_dir():
@@ -141,19 +148,22 @@ def load_config(settings: Settings) -> Config:
     sources = read_yaml(folder / "sources.yaml", SourcesFile)
     plan = folder / "tracking_plan" / "_plan.yaml"
     survivorship = folder / "survivorship.yaml"
+    destinations, unusable = read_each(folder / "destinations", Destination)
     config = Config(
         platform=read_yaml(folder / "platform.yaml", Platform),
         sources=sources.sources,
         import_source=sources.import_source,
         identity=read_yaml(folder / "identity.yaml", Identity),
         syncs=read_folder(folder / "syncs", Sync),
-        destinations=read_folder(folder / "destinations", Destination),
+        destinations=destinations,
         predictions=read_folder(folder / "predictions", Prediction),
         tracking_plan=read_folder(folder / "tracking_plan", PlannedEvent),
         plan=read_yaml(plan, Plan) if plan.is_file() else Plan(),
         transformations=_transformations(folder / "transformations"),
         survivorship=read_yaml(survivorship, dict[str, TraitRule]) if survivorship.is_file() else {},
+        unusable=unusable,
     )
+    _set_aside(config, folder)
     _check_references(config, folder)
     return config
 
@@ -166,6 +176,20 @@ def _transformations(folder: Path) -> dict[str, Transformation]:
     for name in settings.keys() - found:
         raise ConfigError(f"{path}: there is no {name}.py beside it.", hint=f"Found: {', '.join(sorted(found))}.")
     return {name: settings.get(name, Transformation()) for name in sorted(found)}
+
+
+def _set_aside(config: Config, folder: Path) -> None:
+    """Destinations that name a transformation which is not there, and the syncs to those that cannot be used."""
+    for name, destination in list(config.destinations.items()):
+        for missing in [one for one in destination.transformations if one not in config.transformations]:
+            config.unusable[name] = _no_transformation(config, folder / "destinations" / f"{name}.yaml", missing)
+            config.destinations.pop(name, None)
+    config.syncs = {name: sync for name, sync in config.syncs.items() if sync.destination not in config.unusable}
+
+
+def _no_transformation(config: Config, where: Path | str, missing: str) -> str:
+    known = ", ".join(config.transformations) or "none"
+    return f"{where}: there is no transformations/{missing}.py; there are: {known}."
 
 
 def _check_references(config: Config, folder: Path) -> None:
@@ -184,13 +208,9 @@ def _check_references(config: Config, folder: Path) -> None:
         for table, spec in source.tables.items()
         if spec.transform
     ]
-    users += [
-        (f"destinations/{name}.yaml", destination.transformations) for name, destination in config.destinations.items()
-    ]
     for where, names in users:
         for missing in [name for name in names if name not in config.transformations]:
-            known = ", ".join(config.transformations) or "none"
-            raise ConfigError(f"{folder / where}: there is no transformations/{missing}.py; there are: {known}.")
+            raise ConfigError(_no_transformation(config, folder / where, missing))
     events = [name for name, source in config.sources.items() if isinstance(source, EventSource)]
     if config.import_source not in events:
         raise ConfigError(

@@ -53,6 +53,20 @@ def read_folder(folder: Path, cls: type[T]) -> dict[str, T]:
     return {path.stem: read_yaml(path, cls) for path in paths if not path.name.startswith("_")}
 
 
+def read_each(folder: Path, cls: type[T]) -> tuple[dict[str, T], dict[str, str]]:
+    """As `read_folder`, file by file: what can be read, and why which others cannot."""
+    found: dict[str, T] = {}
+    unusable: dict[str, str] = {}
+    for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else []:
+        if not path.name.startswith("_"):
+            try:
+                found[path.stem] = read_yaml(path, cls)
+            except (ConfigError, UnicodeDecodeError) as error:
+                why = str(error) if isinstance(error, ConfigError) else f"{path}: {type(error).__name__}: {error}"
+                unusable[path.stem] = why
+    return found, unusable
+
+
 def _interpolate(data: Any, where: str) -> Any:
     if isinstance(data, str):
         return interpolate(data, where)

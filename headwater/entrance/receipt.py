@@ -97,7 +97,7 @@ def _outcome(outcome: dict[str, Any]) -> str:
 @click.option("--source", default="", help="Only events of this source.")
 @click.option("--event", default="", help="Only this event, or type (identify, page, …).")
 @click.option("--user", default="", help="Only this userId or anonymousId.")
-@click.option("--verdict", default="", type=click.Choice(["", *COLOURS]), help="Only events with this verdict.")
+@click.option("--verdict", type=click.Choice([*COLOURS]), help="Only events with this verdict.")
 @click.option("--json", "is_json", is_flag=True, help="One JSON object a line, the payload with it.")
 @click.option("--limit", type=click.IntRange(1), help="End after so many events.")
 @click.option("--home", help="State folder (default: HEADWATER_HOME, else var/).")
@@ -106,14 +106,14 @@ def live(
     source: str,
     event: str,
     user: str,
-    verdict: str,
+    verdict: str | None,
     is_json: bool,
     limit: int | None,
     home: str | None,
     config: str | None,
 ) -> None:
     """Follow events as they come in, until Ctrl-C."""
-    follower = Follower(load_settings(home, config), Wanted(source, event, user, verdict))
+    follower = Follower(load_settings(home, config), Wanted(source, event, user, verdict or ""))
     shown = 0
     click.echo("Following the log; Ctrl-C ends it.", err=True)
     try:

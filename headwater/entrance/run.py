@@ -24,7 +24,7 @@ from headwater.entrance.options import entrance_options, entrance_settings, lake
 from headwater.entrance.processes import Processes, check_ports, run_step, stop_on_signals
 from headwater.entrance.services import service
 from headwater.entrance.summary import show_summary
-from headwater.errors import HeadwaterError
+from headwater.errors import ConfigError, HeadwaterError
 from headwater.settings import Settings
 from headwater.storage.home import advance_as_of, claim_home, entrance_lock, full_disk_named, held_data, read_home
 from headwater.storage.lake import open_lake
@@ -39,6 +39,8 @@ def run(people: int | None, **options: Any) -> None:
     """Bring everything in, build the whole graph, push, and show what happened."""
     settings = entrance_settings(**options)
     checked = load_config(settings)
+    for why in checked.unusable.values():  # a running service goes on without it; a new run should not
+        raise ConfigError(why)
     stop_on_signals()
     begun = time.monotonic()
     open_lake(settings).check()

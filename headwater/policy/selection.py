@@ -33,6 +33,8 @@ class Selection:
 
 def kept_away(config: Config, destination: str, source: str, route: str, kind: str, event: str | None) -> str:
     """Why an event has no outcome of its own at a destination that is past it, in words for people."""
+    if destination in config.unusable:
+        return "its file cannot be used now, so why is not known"
     decided = config.destinations.get(destination)
     if decided is None or decided.stream is None:
         return "not configured any more"

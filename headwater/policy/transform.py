@@ -113,7 +113,9 @@ class Transformer:
             ConfigError: one cannot; names file and line.
         """
         if self._ready() is None and self._broken is not None:
-            raise ConfigError(f"{self.folder / self._broken.name}.py cannot be used: {self._broken.detail}.")
+            raise ConfigError(
+                f"{self.folder / self._broken.name}.py cannot be used: {self._broken.detail.rstrip('.')}."
+            )
 
     def run(self, payloads: Sequence[dict[str, Any]]) -> list[Result]:
         """Each event through the chain, in order; the given payloads are not changed.

@@ -29,14 +29,23 @@ def check(config: Config, name: str) -> EventDestination | Direct:
 
 def faults(config: Config) -> dict[str, ConfigError]:
     """Why which streaming destinations cannot be used, by name."""
-    found: dict[str, ConfigError] = {}
+    found = {name: ConfigError(why) for name, why in config.unusable.items()}
     for name, destination in config.destinations.items():
         if destination.stream is not None:
             try:
                 check(config, name)
             except ConfigError as error:
                 found[name] = error
+            except Exception as error:  # noqa: BLE001 - whatever a class raises harms its own destinations only
+                found[name] = ConfigError(
+                    f"destinations/{name}.yaml: {type(error).__name__}: {str(error).rstrip('.')}."
+                )
     return found
+
+
+def words(fault: ConfigError, name: str) -> str:
+    """Why a destination cannot be used, with its file."""
+    return str(fault) if f"{name}.yaml" in str(fault) else f"destinations/{name}.yaml: {fault}"
 
 
 def refuse_faults(config: Config) -> None:
@@ -47,8 +56,8 @@ def refuse_faults(config: Config) -> None:
     """
     found = faults(config)
     if found:
-        words = "; ".join(f"{name}: {str(error).removesuffix('.')}" for name, error in found.items())
+        told = "; ".join(f"{name}: {words(error, name).removesuffix('.')}" for name, error in found.items())
         raise ConfigError(
-            f"Not usable as configured: {words}.",
-            hint="A running worker goes on with what they were before; a start needs them mended.",
+            f"Not usable as configured: {told}.",
+            hint="A running worker goes on with what they were before; one that starts leaves them out until then.",
         )

@@ -9,7 +9,7 @@ import click
 
 from headwater.configuration import Config, load_config
 from headwater.errors import ConfigError
-from headwater.push.checking import faults, refuse_faults
+from headwater.push.checking import faults, refuse_faults, words
 from headwater.settings import Settings, load_settings
 
 
@@ -26,11 +26,8 @@ def list_(home: str | None, config: str | None) -> None:
     settings = load_settings(home, config)
     loaded = _load(settings)
     wrong = faults(loaded)
-    rows = [
-        _row(settings, loaded, name, wrong.get(name))
-        for name, found in loaded.destinations.items()
-        if found.stream is not None
-    ]
+    streaming = {name for name, found in loaded.destinations.items() if found.stream is not None}
+    rows = [_row(settings, loaded, name, wrong.get(name)) for name in sorted(streaming | set(loaded.unusable))]
     if not rows:
         click.echo("No destination has a `stream:` part, so events are streamed nowhere.")
         return
@@ -68,7 +65,7 @@ def _turn(name: str, enabled: bool, home: str | None, config: str | None) -> Non
 
     settings = load_settings(home, config)
     loaded = load_config(settings)
-    known = [each for each, found in loaded.destinations.items() if found.stream is not None]
+    known = [each for each, found in loaded.destinations.items() if found.stream is not None] + list(loaded.unusable)
     if name not in known:
         raise ConfigError(f"«{name}» is no streaming destination; those are: {', '.join(known) or 'none'}.")
     set_enabled(settings, name, enabled)
@@ -85,12 +82,12 @@ def _load(settings: Settings) -> Config:
 
 
 def _row(settings: Settings, config: Config, name: str, wrong: ConfigError | None) -> tuple[str, ...]:
-    from headwater.storage.deliveries.progress import standing
+    from headwater.storage.deliveries.progress import standing, unusable_words
 
     found = standing(settings, config, name)
     counts = (f"{count:,}" for count in (found.delivered, found.dead, found.filtered))
     problem = f"since {found.failing_since:%Y-%m-%d %H:%M}: {found.last_error}" if found.failing_since else ""
-    problem = "; ".join(filter(None, (problem, found.suspended)))
     if wrong:
-        problem = "cannot be used as configured (see below)"
+        problem = unusable_words(words(wrong, name))
+    problem = "; ".join(filter(None, (problem, found.suspended)))
     return (name, found.type, "on" if found.is_enabled else "off", *counts, problem)

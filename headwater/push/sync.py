@@ -121,7 +121,10 @@ def find_sync(config: Config, name: str) -> Sync:
     """
     if name not in config.syncs:
         known = ", ".join(sorted(config.syncs)) or "none"
-        raise ConfigError(f"Sync «{name}» is not defined; defined are: {known}.")
+        raise ConfigError(
+            f"Sync «{name}» is not defined; defined are: {known}.",
+            hint=f"Left out with their syncs are: {'; '.join(config.unusable.values())}" if config.unusable else "",
+        )
     return config.syncs[name]
 
 

@@ -6,7 +6,7 @@ belong here: what a loop does (`stream`, `sessions`).
 A destination that is down, slow or wrongly configured delays nobody else: each loop has its own thread, connection,
 rate and place in the log. A config that is edited is followed within two seconds, whatever the destinations that it
 ends are waiting for. One that cannot be read is said, and the old one stays; a single destination that cannot be used
-is said, and stays as it was, while the others follow.
+is said, and stays as it was, or waits where the worker has just begun, while the others follow.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from headwater.configuration import Config
 from headwater.configuration.watching import WATCH_SECONDS, Follower, transformations_digest
 from headwater.errors import HeadwaterError
 from headwater.push.checking import faults as faults_of
+from headwater.push.checking import words
 from headwater.push.pace import AskedToWaitError
 from headwater.push.progress import exclusive
 from headwater.push.sessions import SessionUpdater
 from headwater.push.stream import Delivery
 from headwater.settings import Settings
+from headwater.storage.deliveries.progress import save_unusable
 
 POLL_SECONDS = 0.1
 LONGEST_PAUSE = 60.0
@@ -81,29 +83,29 @@ def work(settings: Settings, config: Config, stop: threading.Event | None = None
     """Deliver events as they arrive, until `stop` is set.
 
     A destination that another process has is taken over when that one ends.
-
-    Raises:
-        ConfigError: a destination with a `stream:` part cannot take events.
     """
     stop = stop or threading.Event()
     running: dict[str, _Running] = {}
     leaving: list[_Running] = []
 
     def use(changed: Config) -> None:
-        wanted, faults = _wanted(settings, changed), faults_of(changed)
-        for name, fault in faults.items():
-            then = "it goes on as it was" if name in running else "it waits"
-            log.warning("%s cannot be used as it is configured now; %s: %s", name, then, fault)
-            wanted.pop(name)
-            if name in running:
-                wanted[name] = running[name].decided
+        wanted = usable(changed)
         leaving[:] = [loop for loop in [*leaving, *_follow(settings, changed, wanted, running)] if loop.is_alive()]
         log.warning("the config was read again: %s", ", ".join(running) or "no streaming destination")
 
+    def usable(given: Config) -> dict[str, Any]:
+        wanted, faults = _wanted(settings, given), faults_of(given)
+        for name, fault in faults.items():
+            then = "it goes on as it was" if name in running else "it waits"
+            log.warning("%s cannot be used as it is configured now; %s: %s", name, then, words(fault, name))
+            wanted.pop(name, None)
+            if name in running:
+                wanted[name] = running[name].decided
+        save_unusable(settings, {name: words(fault, name) for name, fault in faults.items()})
+        return wanted
+
     follower = Follower(settings, use)
-    for fault in faults_of(config).values():  # a wrong config stops the start
-        raise fault
-    wanted = _wanted(settings, config)
+    wanted = usable(config)
     sessions = _Running(settings, SessionUpdater.name, lambda _: SessionUpdater(settings, config), None)
     try:
         _follow(settings, config, wanted, running)

@@ -74,13 +74,14 @@ def install(app: FastAPI, settings: Settings, current: CurrentConfig) -> None:
         return _json({"plan": config.plan, "events": config.tracking_plan})
 
     def told(config: Config, name: str) -> dict[str, Any]:
-        return vars(standing(settings, config, name)) | {"description": config.destinations[name].description}
+        found = config.destinations.get(name)
+        return vars(standing(settings, config, name)) | {"description": found.description if found else ""}
 
     @app.get("/v1/destinations", summary="Streaming destinations", dependencies=allowed("destinations"))
     async def destinations() -> Response:
         """Whether each is on, how many events it was given, how many are dead letters, and what goes wrong."""
         config = current.config
-        names = [name for name, found in config.destinations.items() if found.stream]
+        names = sorted({name for name, found in config.destinations.items() if found.stream} | set(config.unusable))
         return _json(await asyncio.to_thread(lambda: [told(config, name) for name in names]))
 
     @app.put(
@@ -95,7 +96,7 @@ def install(app: FastAPI, settings: Settings, current: CurrentConfig) -> None:
         wanted = parsed(Switch, await body_of(request, LARGEST_CHOICE))
         config = current.config
         found = config.destinations.get(name)
-        if found is None or found.stream is None:
+        if name not in config.unusable and (found is None or found.stream is None):
             known = ", ".join(n for n, d in config.destinations.items() if d.stream) or "none"
             raise ApiError(404, "not_found", f"There is no streaming destination «{name}»; there are: {known}.")
         await asyncio.to_thread(set_enabled, settings, name, wanted.is_enabled)

@@ -83,6 +83,27 @@ def test_what_its_user_refuses_is_a_fault_like_one_of_the_files(settings: Settin
     assert follower.fault == "the plan cannot be compiled"
 
 
+def test_a_destinations_file_that_cannot_be_used_stops_no_other_edit(settings: Settings, used: list[Config]) -> None:
+    follower = Follower(settings, used.append)
+    folder = settings.config_dir / "destinations"
+    folder.mkdir(exist_ok=True)
+    (folder / "good.yaml").write_text("type: webhook\nstream: {}\n")
+    (folder / "lacks.yaml").write_text("type: webhook\ntransformations: [nowhere]\n")
+    (folder / "wrong.yaml").write_text("type: [")
+    (settings.config_dir / "syncs").mkdir(exist_ok=True)
+    (settings.config_dir / "syncs" / "people.yaml").write_text(
+        "{model: a.b, key: k, destination: wrong, object: o, mapping: {id: k}}"
+    )
+    follower.look()
+    assert follower.fault is None
+    [config] = used
+    assert "good" in config.destinations
+    assert set(config.unusable) == {"lacks", "wrong"}
+    assert "lacks.yaml: there is no transformations/nowhere.py" in config.unusable["lacks"]
+    assert "wrong.yaml, line 1: not YAML" in config.unusable["wrong"]
+    assert "people" not in config.syncs
+
+
 def test_bytes_that_are_no_text_do_not_end_the_following(settings: Settings, used: list[Config]) -> None:
     path = settings.config_dir / "platform.yaml"
     good = path.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import pytest
@@ -12,10 +13,12 @@ from headwater.configuration import Config, Destination, Stream, Transformation
 from headwater.errors import BusyError, ConfigError, UnavailableError
 from headwater.policy.choice import Choice
 from headwater.push.dead import replay
-from headwater.push.progress import exclusive
+from headwater.push.progress import Progress, exclusive, save_progress
 from headwater.push.stream import drain
 from headwater.settings import Settings
 from headwater.storage.deliveries import Deliveries, delivery_path
+from headwater.storage.deliveries.progress import standing
+from headwater.storage.deliveries.switch import set_enabled
 from tests.push.log_events import track, write_events
 from tests.tool_server import TOKEN, Failure, ToolServer
 
@@ -140,6 +143,16 @@ def test_the_commands_switch_list_and_replay(settings: Settings, config: Config,
     assert "is no streaming destination; those are: events" in str(result.exception)
 
 
+def test_one_that_is_switched_off_has_no_problem(settings: Settings, config: Config) -> None:
+    failing = Progress(failing_since=dt.datetime(2026, 5, 4), last_error="it is down", suspended="a transformation is")
+    save_progress(settings, "events", failing)
+    told = standing(settings, config, "events")
+    assert (told.last_error, told.suspended) == ("it is down", "a transformation is")
+    set_enabled(settings, "events", False)
+    told = standing(settings, config, "events")
+    assert (told.failing_since, told.last_error, told.suspended) == (None, "", "")
+
+
 def test_a_list_holds_each_destination_to_its_class_and_ends_with_what_is_wrong(
     settings: Settings, config: Config, tool: ToolServer
 ) -> None:
@@ -161,7 +174,11 @@ def test_a_list_holds_each_destination_to_its_class_and_ends_with_what_is_wrong(
     assert isinstance(result.exception, ConfigError)
     (folder / "good.yaml").write_text("strem: {}")
     result = CliRunner().invoke(cli, ["destination", "list", *where])
-    assert "good.yaml" in str(result.exception)
+    for text in (result.output, str(result.exception)):
+        assert "good.yaml, line 1: Object contains unknown field `strem`" in text
+    (settings.config_dir / "platform.yaml").write_text("{")
+    result = CliRunner().invoke(cli, ["destination", "list", *where])
+    assert "platform.yaml" in str(result.exception)
     assert "A running worker goes on with the config as it was before" in str(result.exception)
 
 

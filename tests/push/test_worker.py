@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from headwater.configuration import Config, Destination, Stream, load_config
-from headwater.errors import ConfigError
 from headwater.push import worker
 from headwater.push.progress import load_progress
 from headwater.push.worker import work
 from headwater.settings import Settings
+from headwater.storage.deliveries.progress import standing
 from headwater.storage.deliveries.switch import set_enabled
 from headwater.storage.online import open_online_store
 from tests.push.log_events import track, write_events
@@ -86,10 +86,29 @@ def test_stopping_does_not_wait_for_a_tool_that_asked_for_patience(
     assert load_progress(settings, "events").delivered == 0
 
 
-def test_a_destination_that_can_take_no_events_stops_the_start(settings: Settings, config: Config) -> None:
-    config.destinations["crm"].stream = Stream()
-    with pytest.raises(ConfigError, match="type crm, which takes no events"):
-        work(settings, config, threading.Event())
+def test_a_start_leaves_out_what_cannot_be_used_and_names_its_file(
+    settings: Settings, tool: ToolServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_config(settings, good=webhook(tool), typo=webhook(tool, type="webhok"), takes_none=webhook(tool, type="crm"),
+                 lacks=webhook(tool, transformations=["nowhere"]), wrong=webhook(tool))  # fmt: skip
+    (settings.config_dir / "destinations" / "wrong.yaml").write_text("type: [")
+    write_events(settings.log_dir, track(1))
+    config = load_config(settings)
+    with working(settings, config):
+        wait_until(lambda: len(tool.accepted) == 1)
+    whys = {
+        "typo": "type «webhok» is unknown",
+        "takes_none": "type crm, which takes no events",
+        "lacks": "there is no transformations/nowhere.py",
+        "wrong": "line 1: not YAML",
+    }
+    for name, why in whys.items():
+        said = standing(settings, config, name).last_error
+        assert said.startswith("cannot be used as configured: ")
+        assert f"{name}.yaml" in said
+        assert why in said
+        assert f"{name} cannot be used as it is configured now; it waits: {said.split(': ', 1)[1]}" in caplog.text
+    assert standing(settings, config, "good").last_error == ""
 
 
 @pytest.mark.slow
@@ -182,7 +201,8 @@ def test_edits_of_the_config_are_followed_while_it_runs_and_a_broken_one_is_not(
         (folder / "names.txt").write_text("F")
         wait_until(lambda: arrives(other, "EF"))
         (settings.config_dir / "destinations" / "two.yaml").write_text("type: [")
-        wait_until(lambda: "the old one stays" in caplog.text)
+        wait_until(lambda: "two.yaml, line 1: not YAML" in caplog.text)
+        assert "two cannot be used as it is configured now; it goes on as it was" in caplog.text
         wait_until(lambda: arrives(other, "EF"))
         (settings.config_dir / "destinations" / "two.yaml").write_bytes(b"\xff\xfe\x00type")
         wait_until(lambda: "UnicodeDecodeError" in caplog.text)

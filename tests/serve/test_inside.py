@@ -9,8 +9,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from click.testing import CliRunner
 
+from headwater.cli import cli
+from headwater.configuration import load_config
+from headwater.push.checking import faults, words
 from headwater.settings import Settings
+from headwater.storage.deliveries.progress import save_unusable
 from headwater.storage.deliveries.switch import is_enabled
 from headwater.storage.log import Envelope, LogWriter, encode_envelope, frame
 from tests.serve.conftest import Api, free_port
@@ -114,6 +119,29 @@ def test_a_destination_is_switched_off_and_on(api: Api, settings: Settings) -> N
         assert answer.json()["is_enabled"] is wanted
         assert is_enabled(settings, "hook", not wanted) is wanted
     assert api.client.put("/v1/destinations/nothing", json={"is_enabled": True}).status_code == 404
+
+
+def test_destinations_that_cannot_be_used_are_told_with_the_words_of_the_command(api: Api, settings: Settings) -> None:
+    folder = settings.config_dir / "destinations"
+    (folder / "wrong.yaml").write_text("type: webhook\nstrem: {}\n")
+    (folder / "typo.yaml").write_text("type: webhok\nstream: {}\n")
+    try:
+        eventually(lambda: {"typo", "wrong"} <= {one["name"] for one in api.get("/v1/destinations").json()})
+        # what a class says of its settings is known to the worker
+        save_unusable(settings, {"typo": words(faults(load_config(settings))["typo"], "typo")})
+        told = {one["name"]: one["last_error"] for one in api.get("/v1/destinations").json()}
+        where = ["--home", str(settings.home), "--config", str(settings.config_dir)]
+        listed = CliRunner().invoke(cli, ["destination", "list", *where]).output
+    finally:
+        (folder / "wrong.yaml").unlink()
+        (folder / "typo.yaml").unlink()
+        save_unusable(settings, {})
+    assert told["hook"] == ""
+    assert "wrong.yaml, line 2: Object contains unknown field `strem`" in told["wrong"]
+    assert "type «webhok» is unknown" in told["typo"]
+    for name in ("wrong", "typo"):
+        assert told[name].startswith("cannot be used as configured: ")
+        assert told[name] in listed
 
 
 def test_a_switch_is_json_whatever_content_type_it_came_with(api: Api, settings: Settings) -> None:

@@ -164,3 +164,13 @@ def test_a_lost_ledger_only_makes_segments_stay_longer(tmp_path: Path) -> None:
     assert left(tmp_path) == 1
     remove_passed(tmp_path, config(), NOW + 2 * WEEK)
     assert left(tmp_path) == 0
+
+
+def test_a_destination_whose_file_cannot_be_read_holds_what_it_has_not_passed(tmp_path: Path) -> None:
+    write(tmp_path, "a")
+    for name in (LANDER, destination_reader("odd")):
+        pass_all(tmp_path, name)
+    broken = replace(config(days=0), unusable={"odd": "not YAML", "new": "not YAML"})
+    assert remove_passed(tmp_path, broken, NOW) == []
+    pass_all(tmp_path, destination_reader("new"))
+    assert len(remove_passed(tmp_path, broken, NOW)) == 1

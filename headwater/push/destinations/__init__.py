@@ -23,7 +23,12 @@ class _Classes(Mapping[str, type[Destination]]):
     def __getitem__(self, type_: str) -> type[Destination]:
         if type_ not in self:
             raise KeyError(type_)
-        module = importlib.import_module(f"{__name__}.{type_}")
+        try:
+            module = importlib.import_module(f"{__name__}.{type_}")
+        except Exception as error:
+            raise ConfigError(
+                f"headwater/push/destinations/{type_}.py cannot be loaded: {type(error).__name__}: {str(error).rstrip('.')}."
+            ) from error
         found = [
             one
             for one in vars(module).values()
@@ -56,6 +61,8 @@ def open_destination(config: Config, name: str) -> Destination:
     Raises:
         ConfigError: it is not defined, or its type is unknown.
     """
+    if name in config.unusable:
+        raise ConfigError(config.unusable[name])
     found = config.destinations.get(name)
     if found is None:
         known = ", ".join(sorted(config.destinations)) or "none"

@@ -37,7 +37,9 @@ def holding_readers(directory: Path, config: Config) -> set[str]:
     Beside the lander and the configured destinations: whoever has saved a place here and is no destination, such as
     the live sessions, which miss nothing before they first ran.
     """
-    configured = {destination_reader(name) for name, each in config.destinations.items() if each.stream is not None}
+    streaming = {name for name, each in config.destinations.items() if each.stream is not None}
+    # of a file that cannot be read nobody knows whether it streams
+    configured = {destination_reader(name) for name in streaming | set(config.unusable)}
     others = {name for name in saved_positions(directory) if not name.startswith(_DESTINATION)}
     return {LANDER} | configured | others
 

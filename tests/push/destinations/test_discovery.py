@@ -11,7 +11,7 @@ import pytest
 from headwater.configuration import Config, Destination, Stream
 from headwater.errors import ConfigError
 from headwater.push import destinations
-from headwater.push.checking import check
+from headwater.push.checking import check, faults
 from headwater.push.destinations import CLASSES
 from headwater.settings import CHECKOUT
 
@@ -51,6 +51,19 @@ def test_a_file_without_its_class_says_so(folder: Path, config: Config) -> None:
     config.destinations["new"] = Destination(type="misnamed_tool", stream=Stream())
     with pytest.raises(ConfigError, match=r'misnamed_tool\.py has 0 classes .* `type = "misnamed_tool"`'):
         check(config, "new")
+
+
+def test_a_file_that_cannot_be_loaded_harms_its_own_destinations_only(folder: Path, config: Config) -> None:
+    (folder / "broken_tool.py").write_text("import no_such_library\n")
+    (folder / "raising_tool.py").write_text(CLASS.replace("TYPE", "raising_tool") + "\n    def __init__(self, _):\n"
+                                            "        raise RuntimeError('not today')\n")  # fmt: skip
+    for type_ in ("broken_tool", "raising_tool"):
+        config.destinations[type_] = Destination(type=type_, stream=Stream())
+    assert {name: str(fault) for name, fault in faults(config).items()} == {
+        "broken_tool": "headwater/push/destinations/broken_tool.py cannot be loaded: "
+        "ModuleNotFoundError: No module named 'no_such_library'.",
+        "raising_tool": "destinations/raising_tool.yaml: RuntimeError: not today.",
+    }
 
 
 @pytest.mark.parametrize("type_", ["base", "packing", "", "no_such", "webhook.x", "__init__", 3])
