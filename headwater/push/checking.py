@@ -37,9 +37,7 @@ def faults(config: Config) -> dict[str, ConfigError]:
             except ConfigError as error:
                 found[name] = error
             except Exception as error:  # noqa: BLE001 - whatever a class raises harms its own destinations only
-                found[name] = ConfigError(
-                    f"destinations/{name}.yaml: {type(error).__name__}: {str(error).rstrip('.')}."
-                )
+                found[name] = ConfigError(f"destinations/{name}.yaml: {type(error).__name__}: {error}.")
     return found
 
 

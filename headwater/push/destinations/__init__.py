@@ -27,7 +27,7 @@ class _Classes(Mapping[str, type[Destination]]):
             module = importlib.import_module(f"{__name__}.{type_}")
         except Exception as error:
             raise ConfigError(
-                f"headwater/push/destinations/{type_}.py cannot be loaded: {type(error).__name__}: {str(error).rstrip('.')}."
+                f"headwater/push/destinations/{type_}.py cannot be loaded: {type(error).__name__}: {error}."
             ) from error
         found = [
             one
