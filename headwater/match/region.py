@@ -62,6 +62,8 @@ class _Ties:
     rows: Ints
 
     def only(self, which: Flags | Ints) -> _Ties:
+        if which.dtype == np.bool_ and which.all():
+            return self
         return _Ties(*(column[which] for column in (self.left, self.right, self.sources, self.places, self.rows)))
 
 
@@ -201,20 +203,16 @@ def _touched(ids: StoredIds, stored_at: Ints, landed: Ints, fresh: _Ties, old: _
 def _by_age(numbered: Numbered, landed: Ints, nodes: Ints) -> Ints:
     """These numbers, the oldest first; of one place the type of higher priority, then the lesser text."""
     places, codes = landed[nodes], numbered.codes[numbered.one_of[nodes]]
-    order = np.argsort(places)
-    same = _shared(places[order])
+    ages = _one_key(places, codes)
+    order = np.argsort(ages)
+    same = _shared(ages[order])
     if same.any():
-        at = order[same]
-        at = at[np.lexsort((codes[at], places[at]))]
         # where rows have no number, whole objects are one place
-        equal = _shared(places[at]) & _shared(codes[at])
-        if equal.any():
-            alike = at[equal]
-            texts = numbered.values.take(pa.array(numbered.one_of[nodes[alike]]))
-            keys = pa.table({"place": places[alike], "code": codes[alike], "text": texts})
-            by = [(name, "ascending") for name in keys.column_names]
-            at[equal] = alike[np.asarray(pc.sort_indices(keys, sort_keys=by), dtype=np.int64)]
-        order[same] = at
+        alike = order[same]
+        texts = numbered.values.take(pa.array(numbered.one_of[nodes[alike]]))
+        keys = pa.table({"age": ages[alike], "text": texts})
+        by = [(name, "ascending") for name in keys.column_names]
+        order[same] = alike[np.asarray(pc.sort_indices(keys, sort_keys=by), dtype=np.int64)]
     return nodes[order]
 
 
@@ -226,13 +224,25 @@ def _in_order(ties: _Ties, codes: Ints) -> _Ties:
     if same.any():
         at = order[same]
         left, right = ties.left[at], ties.right[at]
-        finer = (-ties.rows[at], ties.sources[at], right, left, codes[right], codes[left], ties.places[at])
-        order[same] = at[np.lexsort(finer)]
+        types = _one_key(codes[left], codes[right])
+        order[same] = at[np.lexsort((-ties.rows[at], ties.sources[at], _one_key(left, right), types, ties.places[at]))]
     pairs = ties.left[order] * len(codes) + ties.right[order]
     ranked = np.sort(pairs)
     if (ranked[1:] == ranked[:-1]).any():
         order = order[np.sort(np.unique(pairs, return_index=True)[1])]
     return ties.only(order)
+
+
+def _one_key(first: Ints, then: Ints) -> Ints:
+    """Numbers that sort as these pairs do; `then` is never negative."""
+    span = int(then.max(initial=0)) + 1
+    if len(first) and int(np.abs(first).max()) >= _NEVER // span:
+        order = np.lexsort((then, first))
+        is_more = (np.diff(first[order]) != 0) | (np.diff(then[order]) != 0)
+        ranks = np.empty(len(order), dtype=np.int64)
+        ranks[order] = np.concatenate([[0], np.cumsum(is_more)])
+        return ranks
+    return first * span + then
 
 
 def _shared(ranked: Ints) -> Flags:
