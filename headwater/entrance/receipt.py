@@ -15,7 +15,7 @@ import msgspec
 
 from headwater.configuration import load_config
 from headwater.errors import DataError
-from headwater.policy.selection import kept_away
+from headwater.policy.selection import is_streaming, kept_away
 from headwater.settings import load_settings
 from headwater.storage.live import Follower, Seen, Wanted
 from headwater.storage.receipts import Arrival, as_json, find_receipt
@@ -41,7 +41,7 @@ def receipt(message_id: str, is_json: bool, payload: bool, home: str | None, con
     found = find_receipt(settings, message_id)
     if not found.is_known:
         raise DataError(f"No message «{message_id}» is known here.", hint="Is it the messageId as the SDK sent it?")
-    told = as_json(found, why_not, payload=payload)
+    told = as_json(found, why_not, payload=payload, is_configured=lambda name: is_streaming(decided, name))
     if is_json:
         click.echo(json.dumps(told, indent=2))
         return
@@ -56,6 +56,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
         lines.append(f"  received   {arrival['receivedAt']}  {name} from {arrival['source']}, {_route(arrival)}")
         reason = f": {arrival['reason']}" if arrival["reason"] else ""
         lines.append(f"  verdict    {arrival['verdict']}{reason}")
+        lines += [f"             {arrival['detail']}"] if arrival["detail"] and not arrival["violations"] else []
         lines += [f"             {v['type']} {v['property']}: {v['message']}" for v in arrival["violations"]]
         if arrival["replays"]:
             lines.append(f"             replays the quarantined row {arrival['replays']}")

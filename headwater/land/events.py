@@ -26,7 +26,7 @@ from headwater.event import NOT_JSON, Event, identifier, stable_id, stated_messa
 from headwater.land.event_files import DROPPED, QUARANTINE, EventsFile, table_file
 from headwater.policy.pipeline import Pipeline, Taken, violation_errors
 from headwater.settings import Settings
-from headwater.storage.hangs import Hangs
+from headwater.storage.failures import Failures
 from headwater.storage.lake import Lake, content_digest, open_lake
 from headwater.storage.log import (
     LANDER,
@@ -73,7 +73,7 @@ def land_events(settings: Settings, config: Config) -> EventsLanded:
     """
     _recover_if_unlocked(settings)
     reader, lake, report = LogReader(settings.log_dir, LANDER), open_lake(settings), EventsLanded()
-    with closing(Hangs(settings)) as hangs, Pipeline.of(settings, config, hangs) as pipeline:
+    with closing(Failures(settings)) as failures, Pipeline.of(settings, config, failures) as pipeline:
         for segment in reader.sealed():
             with _no_garbage_collection():
                 _land_segment(lake, segment, pipeline, report)
@@ -81,7 +81,7 @@ def land_events(settings: Settings, config: Config) -> EventsLanded:
             report.segments += 1
         report.removed = len(remove_passed(settings.log_dir, config, datetime.now(UTC).replace(tzinfo=None)))
         for oldest in segments(settings.log_dir)[:1] if report.removed else ():
-            hangs.forget(oldest.name)
+            failures.forget(oldest.name)
     return report
 
 

@@ -54,7 +54,7 @@ class Record(Protocol):
 
 
 class Agreed(Protocol):
-    """What all readers of a log hold to of chains that hang: `headwater.storage.hangs` says what each method does."""
+    """What all readers of a log hold to where a chain failed: see `headwater.storage.failures`."""
 
     def known(self, source: str, segment: str, first: int, last: int) -> tuple[int, dict[int, Failure]]:
         """Up to where events are decided, and which of them have failed."""
@@ -170,11 +170,11 @@ class Pipeline:
         fresh = [one for one in mine if one[0] > until]
         if fresh:
             found = _ask(chain, fresh)
-            hung = {n: (r.name, r.detail, r.is_suspended) for n, r in found.items() if r.is_hung or r.is_suspended}
-            before = agreed.decide(source, self._segment, last, hung)
+            lost = {n: (r.name, r.detail, r.is_suspended) for n, r in found.items() if r.status == "failed"}
+            before = agreed.decide(source, self._segment, last, lost)
             if before > until:  # another reader was here at the same time, and decided first
                 _, failed = agreed.known(source, self._segment, first, last)
-                doubtful = [one for one in fresh if one[0] <= before and (one[0] in failed or one[0] in hung)]
+                doubtful = [one for one in fresh if one[0] <= before and (one[0] in failed or one[0] in lost)]
                 found |= self._follow(source, chain, doubtful, failed)
             results |= found
         return [results[end] for end, _ in mine]
@@ -219,7 +219,7 @@ def _ask(chain: Transformer, items: list[tuple[int, Taken]]) -> dict[int, Result
 
 def _noted(failure: Failure) -> Result:
     name, detail, is_suspended = failure
-    return Result("failed", None, name, detail, 0.0, ((name, "failed"),), is_suspended, not is_suspended)
+    return Result("failed", None, name, detail, 0.0, ((name, "failed"),), is_suspended)
 
 
 def _take(item: Taken, result: Result) -> None:

@@ -31,6 +31,12 @@ class Selection:
         return ""
 
 
+def is_streaming(config: Config, destination: str) -> bool:
+    """Whether events are delivered to it, now or once its file can be used."""
+    decided = config.destinations.get(destination)
+    return destination in config.unusable or (decided is not None and decided.stream is not None)
+
+
 def kept_away(config: Config, destination: str, source: str, route: str, kind: str, event: str | None) -> str:
     """Why an event has no outcome of its own at a destination that is past it, in words for people."""
     if destination in config.unusable:

@@ -54,7 +54,6 @@ class Result:
         detail: why it failed, with the line of the company's file.
         seconds: how long the chain took.
         is_suspended: it was not tried, because the chain hung at those before it.
-        is_hung: it took longer than allowed, or the process ended.
         steps: (name, what it did) of each transformation that was run, in order; the last one is the one that dropped
             it, failed or hung.
     """
@@ -66,7 +65,6 @@ class Result:
     seconds: float = 0.0
     steps: tuple[tuple[str, str], ...] = ()
     is_suspended: bool = False
-    is_hung: bool = False
 
 
 class Transformer:
@@ -170,7 +168,7 @@ class Transformer:
             results += self._run_batch(payloads[done:guilty], lines[done:guilty])
             name, steps = self.names[ended.step], self._steps("failed", ended.step, ended.changed)
             detail = ended.detail if ".py, line " in ended.detail else f"{name}.py: {ended.detail}"
-            results.append(Result("failed", None, name, detail, ended.seconds, steps, is_hung=True))
+            results.append(Result("failed", None, name, detail, ended.seconds, steps))
             if self.breaker:
                 self.breaker.hung(name, detail, ended.seconds + min(self._start_took, 1.0))
         return results

@@ -27,7 +27,7 @@ from headwater.push.filters import PLAN, QUARANTINED, Counted, Filter, Selected
 from headwater.settings import Settings
 from headwater.storage.deliveries import DeadLetter, Delivered
 from headwater.storage.deliveries.rows import Status
-from headwater.storage.hangs import Hangs
+from headwater.storage.failures import Failures
 
 Known = Callable[[Sequence[tuple[str, str]]], set[tuple[str, str]]]
 _encode = msgspec.json.Encoder().encode
@@ -109,8 +109,8 @@ class Chooser:
         assert decided.stream is not None
         self._destination, self._config = destination, decided
         self._names = (decided.integrations_name or destination.integrations_name, destination.type, name)
-        self._hangs = Hangs(settings)
-        self._pipeline = Pipeline.of(settings, config, self._hangs)
+        self._failures = Failures(settings)
+        self._pipeline = Pipeline.of(settings, config, self._failures)
         self._transformer = Transformer.of(settings, config, decided.transformations)
         self._redactor = Redactor(decided.privacy, config.tracking_plan)
         sources = [name for name, source in config.sources.items() if getattr(source, "transformations", None)]
@@ -129,7 +129,7 @@ class Chooser:
         """End the transformations' processes."""
         self._pipeline.close()
         self._transformer.close()
-        self._hangs.close()
+        self._failures.close()
 
     def begin(self, segment: str) -> None:
         """What follows is of this segment of the log."""

@@ -21,7 +21,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
 from headwater.configuration import Config
-from headwater.policy.selection import kept_away
+from headwater.policy.selection import is_streaming, kept_away
 from headwater.serve.current import CurrentConfig
 from headwater.serve.errors import ApiError
 from headwater.serve.replaying import LARGEST_CHOICE, Replaying, body_of, parsed
@@ -59,7 +59,7 @@ def install(app: FastAPI, settings: Settings, current: CurrentConfig) -> None:
         found = await asyncio.to_thread(find_receipt, settings, message_id)
         if not found.is_known:
             raise ApiError(404, "not_found", f"No message «{message_id}» is known here.")
-        return _json(as_json(found, why_not, payload=payload))
+        return _json(as_json(found, why_not, payload=payload, is_configured=lambda name: is_streaming(config, name)))
 
     @app.get("/v1/live", summary="Events as they come in (server-sent events)", dependencies=allowed("live"))
     async def live(source: str = "", event: str = "", user: str = "", verdict: str = "") -> StreamingResponse:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from headwater.event import stated_message_id
 from headwater.settings import Settings
 from headwater.storage.deliveries import Delivered, Deliveries, delivery_paths
 from headwater.storage.deliveries.progress import load_progress
+from headwater.storage.failures import Failures
 from headwater.storage.lake import Lake, open_lake
 from headwater.storage.log import DamagedError, LogReader, Position, Record, segments
 from headwater.storage.warehouse.publication import read_copy
@@ -36,6 +37,7 @@ class Arrival:
 
     Attributes:
         verdict: `accepted`, `quarantined` or `dropped`.
+        detail: why in more words, where there are some.
         place: the lake object that holds it, or the log segment while it has not landed.
         end: where its record ends in that segment; 0 when it has landed.
         violations: of the tracking plan: type, property, message.
@@ -54,6 +56,7 @@ class Arrival:
     violations: list[dict[str, str]] = field(default_factory=list)
     replays: str = ""
     payload: dict[str, Any] | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,18 +84,25 @@ class Receipt:
         return bool(self.arrivals or any(self.deliveries.values()))
 
 
-def as_json(receipt: Receipt, why_not: Callable[[str, Arrival], str], *, payload: bool = False) -> dict[str, Any]:
+def as_json(
+    receipt: Receipt,
+    why_not: Callable[[str, Arrival], str],
+    *,
+    payload: bool = False,
+    is_configured: Callable[[str], bool] = lambda _: True,
+) -> dict[str, Any]:
     """The receipt as an API tells it, in the order in which things happen to a message.
 
     Args:
         why_not: (destination, arrival) → why a destination that is past it has no outcome.
         payload: also what was sent, which may hold personal data.
+        is_configured: whether a destination still is one: another waits for nothing.
     """
     last = next((a for a in reversed(receipt.arrivals) if a.verdict == "accepted"), None)
     destinations = {}
     for name, rows in receipt.deliveries.items():
         told = [_outcome(row) for row in rows]
-        if not told and name in receipt.behind:
+        if not told and name in receipt.behind and is_configured(name):
             told = [{"status": "waiting", "reason": receipt.behind[name] or None}]
         elif not told and last is not None:
             told = [{"status": "not sent", "reason": why_not(name, last)}]
@@ -114,6 +124,7 @@ def _arrival(arrival: Arrival, payload: bool) -> dict[str, Any]:
         "route": arrival.route or None,
         "verdict": arrival.verdict,
         "reason": arrival.reason or None,
+        "detail": arrival.detail or None,
         "violations": arrival.violations,
         "landed": arrival.place if arrival.is_landed else None,
         "logSegment": None if arrival.is_landed else arrival.place,
@@ -143,7 +154,8 @@ def find_receipt(settings: Settings, message_id: str) -> Receipt:
     """
     import duckdb
 
-    waiting = [arrival for arrival, _ in _in_log(settings, message_id)]
+    with closing(Failures(settings)) as failures:
+        waiting = [_judged(failures, arrival) for arrival, _ in _in_log(settings, message_id)]
     with duckdb.connect() as con:
         con.execute("set timezone = 'UTC'")
         lake = open_lake(settings)
@@ -155,6 +167,18 @@ def find_receipt(settings: Settings, message_id: str) -> Receipt:
     arrivals = sorted([*landed, *waiting], key=lambda arrival: arrival.received_at)
     deliveries, behind = _delivered(settings, message_id, arrivals)
     return Receipt(message_id, arrivals, deliveries, behind, _loaded(settings, message_id))
+
+
+def _judged(failures: Failures, arrival: Arrival) -> Arrival:
+    """An arrival in the log, by what the first reader found that came to it."""
+    if arrival.verdict != "accepted":
+        return arrival
+    _, failed = failures.known(arrival.source, arrival.place, arrival.end, arrival.end)
+    if arrival.end not in failed:
+        return arrival
+    name, detail, is_suspended = failed[arrival.end]
+    reason = f"transformation: {name}{' suspended' if is_suspended else ''}"
+    return replace(arrival, verdict="quarantined", reason=reason, detail=detail)
 
 
 def _in_log(settings: Settings, message_id: str) -> Iterator[tuple[Arrival, Record]]:
@@ -199,6 +223,7 @@ def _of_record(record: Record, segment: str) -> Arrival:
         violations=found,
         replays=envelope.replays or "",
         payload=payload,
+        detail=envelope.detail or "",
     )
 
 
@@ -211,11 +236,22 @@ def _in_lake(con: DuckDBPyConnection, lake: Lake, message_id: str) -> Iterator[A
         given = {row[0] for row in con.execute(f"describe from read_parquet(?, {options})", [list(keys)]).fetchall()}
         if "message_id" not in given:
             continue
-        names = ("source", "type", "event", "received_at", "reason", "route", "violations", "replays", "payload")
+        names = (
+            "source",
+            "type",
+            "event",
+            "received_at",
+            "reason",
+            "route",
+            "violations",
+            "replays",
+            "payload",
+            "detail",
+        )
         columns = ", ".join(name if name in given else f"null as {name}" for name in names)
         also = " or quarantine_id = ?2" if "quarantine_id" in given else ""  # as it was named while in the log
         query = f"select {columns}, filename from read_parquet(?1, {options}) where message_id = ?2{also}"
-        for source, kind, event, at, reason, route, violations, replays, payload, uri in con.execute(
+        for source, kind, event, at, reason, route, violations, replays, payload, detail, uri in con.execute(
             query, [list(keys), message_id]
         ).fetchall():
             yield Arrival(
@@ -231,6 +267,7 @@ def _in_lake(con: DuckDBPyConnection, lake: Lake, message_id: str) -> Iterator[A
                 violations=_violations(violations),
                 replays=replays or "",
                 payload=_object(payload),
+                detail=detail or "",
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -12,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from headwater.configuration import load_config
+from headwater.configuration import Destination, EventSource, Stream, load_config
 from headwater.land.events import land_events
 from headwater.load.events import load_events
+from headwater.push.stream import drain
 from headwater.settings import CHECKOUT, Settings, load_settings
 from headwater.storage.deliveries import Delivered, Deliveries, delivery_path
 from headwater.storage.deliveries.progress import Progress, save_progress
@@ -141,6 +143,40 @@ def test_outcomes_waiting_and_left_out_are_told_apart(settings: Settings) -> Non
     assert [(one["status"], one["attempts"]) for one in shown["sent"]] == [("delivered", 2)]
     assert shown["past"] == [{"status": "not sent", "reason": "because of past"}]
     assert shown["behind"] == [{"status": "waiting", "reason": None}]
+
+
+def test_a_destination_that_is_none_any_more_waits_for_nothing(settings: Settings) -> None:
+    write(settings, ("m1", live()))
+    for name in ("here", "gone"):
+        stand(settings, name, Position("0", 0))
+    found = find_receipt(settings, "m1")
+    shown = as_json(found, lambda *_: "not configured any more", is_configured=lambda name: name == "here")
+    assert shown["destinations"] == {
+        "here": [{"status": "waiting", "reason": None}],
+        "gone": [{"status": "not sent", "reason": "not configured any more"}],
+    }
+
+
+def test_what_a_sources_transformation_failed_at_is_told_before_it_lands_as_after_it(tmp_path: Path) -> None:
+    shutil.copytree(CHECKOUT / "config" / "examples" / "minimal", tmp_path / "config")
+    settings = load_settings(tmp_path / "home", tmp_path / "config")
+    (tmp_path / "config" / "transformations").mkdir(exist_ok=True)
+    (tmp_path / "config" / "transformations" / "bad.py").write_text("def transform(event):\n    return 1 / 0\n")
+    config = load_config(settings)
+    config.sources["web"] = EventSource(write_keys=["k"], transformations=["bad"])
+    config.destinations["hook"] = Destination(type="webhook", base_url="http://127.0.0.1:9", stream=Stream())
+    write(settings, ("m1", live()))
+    drain(settings, config, "hook")
+    before = as_json(find_receipt(settings, "m1"), lambda *_: "it came before this destination began")
+    [arrival] = before["arrivals"]
+    assert arrival["landed"] is None
+    land_events(settings, config)
+    [landed] = as_json(find_receipt(settings, "m1"), lambda *_: "")["arrivals"]
+    assert landed["landed"]
+    for told in (arrival, landed):
+        assert (told["verdict"], told["reason"]) == ("quarantined", "transformation: bad")
+        assert told["detail"] == "bad.py, line 2: ZeroDivisionError: division by zero"
+    assert before["destinations"] == {"hook": []}
 
 
 @pytest.mark.parametrize("is_landed", [False, True])

@@ -1,4 +1,4 @@
-"""Events that a source's transformations hung at, or were not asked about because they hang: the same for every reader.
+"""Events that a source's transformations failed at, or were not asked about: the same for every reader.
 
 Belongs here: keeping what the first reader of an event found, so that the lander and each destination come to one
 outcome, whoever reads first, is restarted, or is faster. Does not belong here: when a chain is suspended
@@ -37,19 +37,21 @@ create table if not exists failed (
 """
 
 
-class Hangs:
+class Failures:
     """What the readers of a log have found. Opened when first asked. Close it.
 
     Every method raises `UnavailableError` where the file cannot be read or written.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._path = settings.home / "hangs.sqlite"
+        self._path = settings.home / "failures.sqlite"
         self._opened: sqlite3.Connection | None = None
 
     def known(self, source: str, segment: str, first: int, last: int) -> tuple[int, dict[int, Failure]]:
         """Up to which byte of the segment the source's events are decided, and which of those that end between `first`
         and `last` have failed, by their end."""
+        if self._opened is None and not self._path.exists():
+            return 0, {}
         with self._explained() as con:
             row = con.execute(
                 "select until from decided where source = ? and segment = ?", (source, segment)
@@ -128,7 +130,7 @@ class Hangs:
             if self._opened is not None and self._opened.in_transaction:
                 self._opened.rollback()
             raise UnavailableError(
-                f"{self._path}, which says what transformations hung at, cannot be used: {error}.",
+                f"{self._path}, which says what transformations failed at, cannot be used: {error}.",
                 hint="Where it is damaged, move it away: readers then find out anew.",
             ) from error
 
