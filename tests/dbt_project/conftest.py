@@ -231,8 +231,10 @@ _TABLES: dict[str, list[dict[str, Any]]] = {
     "raw.crm__leads": [{"id": "l1", "email": "CAT@example.com", "status": "qualified", "is_qualified": True}],
     "raw.support__tickets": [
         {"id": "t1", "user_id": "u_cat", "topic": "billing", "status": "open", "created_at": datetime(2026, 2, 8)},
-        {"id": "t2", "requester_email": "cat@example.com", "status": "solved", "created_at": datetime(2026, 2, 9)},
+        {"id": "t2", "requester_email": "cat@example.com", "status": "solved", "created_at": datetime(2026, 2, 9),
+         "agent_id": "g1", "solved_at": datetime(2026, 2, 20)},
     ],
+    "raw.support__agents": [{"id": "g1", "name": "Gus"}],
     "raw.conversations": [
         {"conversation_id": "c1", "source": "contact_centre", "channel": "chat", "user_id": "u_cat",
          "started_at": datetime(2026, 1, 31, 23), "known_at": datetime(2026, 2, 1, 1)},

@@ -133,7 +133,7 @@ def test_a_subscription_is_seen_as_it_was_and_not_as_it_is(company: Built) -> No
 
 def test_a_person_is_in_the_activation_table_once(company: Built) -> None:
     found = company.rows(
-        "select customer_id, is_high_value, likelihood_to_churn from marts.customer_activation order by 1"
+        "select customer_id, is_high_value_customers, likelihood_to_churn from marts.customer_activation order by 1"
     )
     assert found == [(who, False, None) for who in ("ann", "bob", "cat", "dan", "eve")]
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from headwater.settings import CHECKOUT
+
 from .conftest import PROJECT, Built, dbt
 
 # What DuckDB and Spark spell differently belongs into a macro (design, section 4).
@@ -28,12 +30,12 @@ NOT_PORTABLE = {
     r"/ *\d+\.\d|\b\d+\.\d+ */": "decimal division, which keeps six places on one and is a double on the other",
 }
 MODELS = sorted((PROJECT / "models").rglob("*.sql"))
-# A mart without a contract, and why.
+# A mart without a contract, and why: its check `columns_as_declared` holds the same.
 NO_CONTRACT = {
     "customer_activation": "has a column for each audience, whoever adds one",
     "customer_journey": "takes in new columns as it grows, which dbt allows no incremental model with a contract",
-    "channel_effects": "a Python model: dbt knows no contract for it; the schema stands in its code",
-    "channel_lift": "a Python model: dbt knows no contract for it; the schema stands in its code",
+    "channel_effects": "a Python model: dbt knows no contract for it",
+    "channel_lift": "a Python model: dbt knows no contract for it",
 }
 # Names under which something stands that tells who a person is, or what a person wrote. `customer_id` is ours.
 PERSONAL = {
@@ -117,9 +119,17 @@ def test_the_catalogue_has_every_documented_column_and_every_column_is_documente
         assert not bare, f"{table['unique_id']}: {bare}"
 
 
-def test_every_mart_has_a_contract_and_so_has_every_version_of_one(empty: Built) -> None:
-    marts = [model for model in _models(empty) if model["schema"] == "marts"]
-    assert {model["name"] for model in marts if not model["config"]["contract"]["enforced"]} == set(NO_CONTRACT)
+def test_every_mart_and_audience_has_a_contract_or_a_check_that_holds_the_same(empty: Built) -> None:
+    marts = [model for model in _models(empty) if model["schema"] in ("marts", "audiences")]
+    without = {model["unique_id"]: model for model in marts if not model["config"]["contract"]["enforced"]}
+    assert {model["name"] for model in without.values()} == set(NO_CONTRACT)
+    checked = {
+        node["attached_node"]
+        for node in empty.manifest["nodes"].values()
+        if node["resource_type"] == "test" and (node["test_metadata"] or {}).get("name") == "columns_as_declared"
+    }
+    assert checked == set(without)
+    assert all(column["data_type"] for model in without.values() for column in model["columns"].values())
     versioned = [model for model in marts if model["version"]]
     assert versioned
     for model in versioned:
@@ -132,6 +142,13 @@ def test_what_reads_the_models_from_outside_is_an_exposure_with_somebody_to_ask(
         assert exposure["description"] and exposure["owner"]["email"], exposure["name"]
         assert exposure["depends_on"]["nodes"], exposure["name"]
     assert {"profile_api", "executive_report", "churn_model"} < set(exposures)  # the syncs: test_star
+
+
+def test_the_report_is_an_exposure_of_just_the_models_that_its_code_reads(empty: Built) -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "headwater" / "report").glob("*.py"))
+    read = set(re.findall(r"\b(?:marts|audiences|intermediate)\.([a-z]\w*)", code))
+    (exposure,) = (node for node in empty.manifest["exposures"].values() if node["name"] == "executive_report")
+    assert {empty.manifest["nodes"][node]["name"] for node in exposure["depends_on"]["nodes"]} == read
 
 
 def test_features_never_read_what_is_made_of_scores(empty: Built) -> None:

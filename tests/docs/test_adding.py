@@ -1,4 +1,4 @@
-"""What CONTRIBUTING says about adding: a model and a source appear in the graph by themselves."""
+"""What CONTRIBUTING says about adding: a model and a source appear in the graph by themselves, its SQL is in style."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from headwater.settings import CHECKOUT
+from tests.docs import documents
 
 pytestmark = pytest.mark.slow
 
@@ -106,3 +107,19 @@ def test_a_tool_that_only_the_yaml_names_is_pulled_and_loaded(assets: dict[str, 
     assert assets["lake/loyalty__members"]["upstream"] == ["tool/loyalty"]
     assert assets["raw/loyalty__members"]["upstream"] == ["backfill/loyalty__members", "lake/loyalty__members"]
     assert assets["lake/loyalty__members"]["owners"] == ["marketing@example.com"]
+
+
+def test_sql_of_the_documents_passes_the_linter() -> None:
+    examples = [content for _, language, content in documents.fences() if language == "sql"]
+    assert examples
+    for content in examples:
+        path = content.partition("\n")[0].removeprefix("-- ")
+        linted = subprocess.run(
+            [sys.executable, "-m", "sqlfluff", "lint", "-", "--stdin-filename", path],
+            cwd=CHECKOUT,
+            input=content,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert linted.returncode == 0, linted.stdout + linted.stderr

@@ -6,6 +6,10 @@ conversations as (
     select * from {{ ref('stg_contact_centre__conversations') }}
 ),
 
+agents as (
+    select * from {{ ref('stg_support__agents') }}
+),
+
 identifiers as (
     select * from {{ ref('stg_identity__identifiers') }}
 ),
@@ -22,7 +26,8 @@ contacts as (
         topic,
         status,
         solved_at,
-        satisfaction
+        satisfaction,
+        agent_id
     from tickets
     union all
     select
@@ -35,7 +40,8 @@ contacts as (
         cast(null as string) as topic,
         cast(null as string) as status,
         cast(null as timestamp) as solved_at,
-        cast(null as string) as satisfaction
+        cast(null as string) as satisfaction,
+        cast(null as string) as agent_id
     from conversations
 ),
 
@@ -49,12 +55,15 @@ final as (
         contacts.topic,
         contacts.status,
         contacts.solved_at,
-        contacts.satisfaction
+        contacts.satisfaction,
+        agents.agent_name
     from contacts
     left join identifiers as logins
         on contacts.user_id = logins.id_value and logins.id_type = 'user_id'
     left join identifiers as emails
         on contacts.email = emails.id_value and emails.id_type = 'email'
+    left join agents
+        on contacts.agent_id = agents.agent_id
 )
 
 select * from final

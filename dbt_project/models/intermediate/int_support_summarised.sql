@@ -22,7 +22,11 @@ final as (
         count(*) filter (
             where contacts.contacted_at >= as_of.as_of - interval '90 days'
         ) as count_support_contacts_90d,
-        max(contacts.contacted_at) as last_support_contact_at
+        max(contacts.contacted_at) as last_support_contact_at,
+        max_by(
+            contacts.agent_name, {{ in_order_of(['contacts.contacted_at', 'contacts.contact_id']) }}
+        ) filter (where contacts.agent_name is not null and contacts.contacted_at is not null)
+            as last_agent_name
     from contacts
     cross join as_of
     where contacts.customer_id is not null

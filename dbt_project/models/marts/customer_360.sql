@@ -269,7 +269,8 @@ final as (
         consents.has_consent_advertising,
         nullif(session_totals.first_touch_source, 'none') as first_touch_source,
         nullif(session_totals.first_touch_medium, 'none') as first_touch_medium,
-        session_totals.first_touch_at
+        session_totals.first_touch_at,
+        support.last_agent_name as support_agent_name
     from people
     cross join as_of
     left join profiles on people.customer_id = profiles.customer_id

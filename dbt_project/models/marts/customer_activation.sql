@@ -115,6 +115,7 @@ final as (
         customers.first_touch_source,
         customers.first_touch_medium,
         customers.first_touch_at,
+        customers.support_agent_name,
         customers.as_of,
         traits.favourite_category,
         traits.preferred_platform,
@@ -128,7 +129,6 @@ final as (
         traits.support_load,
         traits.is_lead_qualified,
         traits.is_repeat_buyer,
-        coalesce(audiences.is_high_value_customers, 0) = 1 as is_high_value,
         {% for name in audiences %}
             coalesce(audiences.is_{{ name }}, 0) = 1 as is_{{ name }},
         {% endfor %}
