@@ -1,12 +1,21 @@
--- A person's visits and purchases in order: the visits after one purchase belong to the next one,
--- if it comes within the look-back; else to a path that led nowhere.
+-- A person's touches and purchases in order: the touches after one purchase belong to the next one,
+-- if it comes within the look-back; else to a path that led nowhere. Touches are visits, and what
+-- the sales team wrote down of its calls, meetings and mails.
 with conversions as (
     select * from {{ ref('int_conversions') }}
 ),
 
-visits as (
-    select * from {{ ref('customer_journey') }}
-    where kind = 'visit'
+touches as (
+    select
+        touchpoint_id,
+        customer_id,
+        occurred_at,
+        case when kind = 'visit' then channel else 'sales' end as channel,
+        campaign,
+        ad_id,
+        session_id
+    from {{ ref('customer_journey') }}
+    where kind in ('visit', 'sales_call', 'sales_meeting', 'sales_mail', 'sales_contact')
 ),
 
 happenings as (
@@ -16,7 +25,7 @@ happenings as (
         0 as is_conversion,
         touchpoint_id,
         cast(null as string) as conversion_id
-    from visits
+    from touches
     union all
     select
         customer_id,
@@ -55,23 +64,23 @@ aims as (
 
 led as (
     select
-        visits.touchpoint_id,
-        visits.customer_id,
-        visits.occurred_at,
-        visits.channel,
-        visits.campaign,
-        visits.ad_id,
-        visits.session_id,
+        touches.touchpoint_id,
+        touches.customer_id,
+        touches.occurred_at,
+        touches.channel,
+        touches.campaign,
+        touches.ad_id,
+        touches.session_id,
         numbered.stretch,
         case
             when
-                visits.occurred_at >= aims.converted_at
+                touches.occurred_at >= aims.converted_at
                 - interval '{{ company_var("attribution_lookback_days") }} days'
                 then aims.conversion_id
         end as conversion_id
-    from visits
+    from touches
     inner join numbered
-        on visits.touchpoint_id = numbered.touchpoint_id
+        on touches.touchpoint_id = numbered.touchpoint_id
     left join aims
         on numbered.customer_id = aims.customer_id and numbered.stretch = aims.stretch
 ),

@@ -44,13 +44,13 @@ seen as (
     from weighted
 ),
 
--- Nobody knows what led to a purchase without a visit within the look-back.
+-- Nobody knows what led to a purchase without a touch within the look-back.
 unseen as (
     select
         conversions.conversion_id,
         model_names.model,
         cast(null as string) as touchpoint_id,
-        'other' as channel,
+        'unknown' as channel,
         cast(null as string) as campaign,
         cast(null as string) as ad_id,
         1 as position,
@@ -84,6 +84,7 @@ shared as (
         conversions.customer_id,
         conversions.converted_at,
         conversions.is_first,
+        conversions.customer_type,
         conversions.currency,
         conversions.revenue_cents as conversion_cents,
         round(credited.credit * conversions.revenue_cents, 6) as exact_cents
@@ -124,6 +125,7 @@ final as (
         credit,
         whole_cents + case when cut_rank <= left_cents then 1 else 0 end as revenue_cents,
         currency,
+        customer_type,
         is_first as is_new_customer,
         case when is_first then credit else cast(0 as double) end as new_customers
     from ranked

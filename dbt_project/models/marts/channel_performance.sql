@@ -19,6 +19,11 @@ earned as (
                 as new_customers_{{ model }},
             cast(coalesce(sum(revenue_cents) filter (where model = '{{ model }}'), 0) as bigint)
                 as revenue_cents_{{ model }},
+            {% set is_retail = "model = '" ~ model ~ "' and customer_type = 'retail'" %}
+            coalesce(round(sum(new_customers) filter (where {{ is_retail }}), 9), 0)
+                as retail_new_customers_{{ model }},
+            cast(coalesce(sum(revenue_cents) filter (where {{ is_retail }}), 0) as bigint)
+                as retail_revenue_cents_{{ model }},
         {% endfor %}
         coalesce(round(sum(credit) filter (where model = '{{ chosen }}'), 9), 0) as conversions
     from attribution
@@ -41,9 +46,16 @@ final as (
         nullif(spend.spend_cents, 0) / nullif(earned.new_customers_{{ chosen }}, 0) as cac_cents,
         cast(coalesce(earned.revenue_cents_{{ chosen }}, 0) as double)
         / nullif(spend.spend_cents, 0) as roas,
+        coalesce(earned.retail_revenue_cents_{{ chosen }}, 0) as retail_revenue_cents,
+        cast(coalesce(earned.retail_revenue_cents_{{ chosen }}, 0) as double)
+        / nullif(spend.spend_cents, 0) as retail_roas,
         {% for model in attribution_models() %}
             coalesce(earned.new_customers_{{ model }}, 0) as new_customers_{{ model }},
             coalesce(earned.revenue_cents_{{ model }}, 0) as revenue_cents_{{ model }},
+            coalesce(earned.retail_new_customers_{{ model }}, 0)
+                as retail_new_customers_{{ model }},
+            coalesce(earned.retail_revenue_cents_{{ model }}, 0)
+                as retail_revenue_cents_{{ model }},
         {% endfor %}
         '{{ chosen }}' as attribution_model
     from spend

@@ -8,6 +8,10 @@ with performance as (
     select * from {{ ref('channel_performance') }}
 ),
 
+lift as (
+    select * from {{ ref('channel_lift') }}
+),
+
 levelled as (
     {% for level, parts in levels.items() %}
         select
@@ -21,6 +25,8 @@ levelled as (
             {% for model in attribution_models() %}
                 new_customers_{{ model }},
                 revenue_cents_{{ model }},
+                retail_new_customers_{{ model }},
+                retail_revenue_cents_{{ model }},
             {% endfor %}
             month
         from performance
@@ -40,13 +46,15 @@ told as (
             clicks,
             impressions,
             new_customers_{{ model }} as new_customers,
-            revenue_cents_{{ model }} as revenue_cents
+            revenue_cents_{{ model }} as revenue_cents,
+            retail_new_customers_{{ model }} as retail_new_customers,
+            retail_revenue_cents_{{ model }} as retail_revenue_cents
         from levelled
         {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
 
-final as (
+summed as (
     select
         model,
         level,
@@ -58,10 +66,43 @@ final as (
         cast(sum(impressions) as bigint) as impressions,
         round(sum(new_customers), 9) as new_customers,
         cast(sum(revenue_cents) as bigint) as revenue_cents,
-        nullif(sum(spend_cents), 0) / nullif(round(sum(new_customers), 9), 0) as cac_cents,
-        cast(sum(revenue_cents) as double) / nullif(sum(spend_cents), 0) as roas
+        round(sum(retail_new_customers), 9) as retail_new_customers,
+        cast(sum(retail_revenue_cents) as bigint) as retail_revenue_cents
     from told
     group by model, level, channel, campaign_name, ad_name
+),
+
+-- What is not shown to bring orders has no cost of one.
+final as (
+    select
+        summed.*,
+        nullif(summed.spend_cents, 0) / nullif(summed.new_customers, 0) as cac_cents,
+        cast(summed.revenue_cents as double) / nullif(summed.spend_cents, 0) as roas,
+        nullif(summed.spend_cents, 0) / nullif(summed.retail_new_customers, 0) as retail_cac_cents,
+        cast(summed.retail_revenue_cents as double) / nullif(summed.spend_cents, 0) as retail_roas,
+        lift.incremental_orders,
+        lift.incremental_orders_low,
+        lift.incremental_orders_high,
+        lift.is_incremental,
+        case
+            when lift.is_incremental
+                then nullif(summed.spend_cents, 0) / lift.incremental_orders
+        end as cost_per_incremental_order_cents,
+        case
+            when lift.incremental_orders_high > 0
+                then nullif(summed.spend_cents, 0) / lift.incremental_orders_high
+        end as cost_per_incremental_order_low_cents,
+        case
+            when lift.is_incremental
+                then nullif(summed.spend_cents, 0) / lift.incremental_orders_low
+        end as cost_per_incremental_order_high_cents
+    from summed
+    left join lift
+        on
+            summed.channel = lift.channel
+            and summed.campaign = lift.campaign
+            and summed.level in ('channel', 'campaign')
+            and (summed.level = 'channel') = (lift.campaign = '(all)')
 )
 
 select * from final
