@@ -22,6 +22,7 @@ TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 Route = Literal["live", "import", "quarantine"]
 
 NOT_JSON = "not JSON"
+OUT_OF_RANGE = "number out of range"
 NOT_AN_OBJECT = "not an object"
 UNKNOWN_TYPE = "unknown type"
 NO_ID = "no userId or anonymousId"

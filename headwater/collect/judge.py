@@ -32,7 +32,7 @@ from headwater.event import (
     moment,
     stable_id,
 )
-from headwater.policy.plan import Checker, Verdict
+from headwater.policy.plan import Checker, Verdict, beyond_reading
 from headwater.policy.plan_violations import AHEAD
 from headwater.storage.log import Envelope, encode_envelope, frame
 
@@ -285,9 +285,7 @@ def events(items: Iterable[Any], origin: Origin, judge: Judge, *, skip_blank: bo
         if imported and type(head.timestamp) is str and not ahead:
             # ISO texts of one length and offset sort as times do; others are read below, one by one
             latest = _later(latest, head.timestamp, head.received_at)
-        verdict = None
-        if check is not None:
-            verdict = check(kind, head.event, payload)
+        verdict = check(kind, head.event, payload) if check is not None else beyond_reading(payload)
         if ahead:
             verdict = _ahead(judge.checker, verdict, kind, payload)
         if verdict is not None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -209,7 +210,12 @@ def _head(payload: bytes, route_type: str | None) -> tuple[str | None, str | Non
     try:
         found = _decode(payload)
     except (ValueError, RecursionError):
-        return route_type, None
+        try:
+            found = json.loads(payload)  # it reads numbers that are too large for anybody
+        except (ValueError, RecursionError):
+            return route_type, None
+        if not isinstance(found, dict):
+            return route_type, None
     return route_type or identifier(found.get("type")), identifier(found.get("event"))
 
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from headwater.configuration import Config
-from headwater.event import NOT_JSON, Event, Received, complete, identifier, moment
+from headwater.event import NOT_JSON, OUT_OF_RANGE, Event, Received, complete, identifier, moment
 from headwater.policy.breaker import Breaker
 from headwater.policy.transform import Result, Transformer
 from headwater.settings import Settings
@@ -201,7 +201,8 @@ class Pipeline:
         try:
             event = complete(_decode(record.payload), record.message_id, self._how)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-            return Taken("unreadable", None, NOT_JSON, str(error)[:200])
+            reason = OUT_OF_RANGE if "out of range" in str(error) else NOT_JSON
+            return Taken("unreadable", None, reason, str(error)[:200])
         if envelope.replayed_at:  # until then it was kept aside, and nobody could use it
             event.known_at = max(event.known_at, envelope.replayed_at)
         if envelope.violations:

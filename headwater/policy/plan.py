@@ -25,6 +25,7 @@ from headwater.event import identifier
 from headwater.policy.plan_violations import (
     AHEAD,
     LISTED,
+    UNREADABLE_NUMBER,
     Found,
     beyond_double,
     first_faults,
@@ -149,12 +150,12 @@ class Checker:
         if kind == "track":
             events = self._tracks
             if events is None:
-                return None
+                return beyond_reading(payload)
             planned = events.get(event_name) if type(event_name) is str else None
             if planned is None:
                 planned = events.get(identifier(event_name) or "")
                 if planned is None:
-                    return self._not_planned("track", identifier(event_name))
+                    return beyond_reading(payload) or self._not_planned("track", identifier(event_name))
             try:
                 value = _track(payload).properties
                 if value is None:
@@ -185,7 +186,7 @@ class Checker:
     def _check_other(self, kind: str, payload: bytes) -> Verdict | None:
         events = self._plan.get(kind)
         if events is None:
-            return None
+            return beyond_reading(payload)
         root, name = _ROOT.get(kind, "properties"), None
         try:
             if root == "traits":
@@ -197,7 +198,7 @@ class Checker:
             return self._decide(next(iter(events.values())), [unreadable(root, error)])
         planned = self._find(kind, name)
         if planned is None:
-            return self._not_planned(kind, name)
+            return beyond_reading(payload) or self._not_planned(kind, name)
         value = {} if value is None else value
         try:
             is_valid = type(value) is dict and planned.is_valid(value)
@@ -227,10 +228,23 @@ class Checker:
         return Verdict(self._on_unplanned, [found], found)
 
     def _decide(self, planned: _Planned, found: list[Found]) -> Verdict:
+        if found[0][2].endswith(UNREADABLE_NUMBER):
+            return Verdict("quarantine", found, found[0])  # whatever the policy: nobody behind the log can read it
         policy = planned.on_violation
         actions = [policy.get(violation[0], "forward") for violation in found]
         worst = max(actions, key=_WORST.__getitem__)
         return Verdict(worst, found, found[actions.index(worst)])
+
+
+def beyond_reading(payload: bytes) -> Verdict | None:
+    """The verdict on an event with a number that no reader of JSON here can take (1e400), wherever it stands."""
+    try:
+        _anything(payload)
+    except msgspec.ValidationError as error:
+        if "out of range" in str(error):
+            found = unreadable("the event", error)
+            return Verdict("quarantine", [("wrong_type", "", found[2])], ("wrong_type", "", found[2]))
+    return None
 
 
 def compile_schema(schema: Mapping[str, Any], file: str) -> Draft202012Validator:

@@ -51,6 +51,7 @@ _RULES = {
     "UniqueItems": "has items that are the same",
 }
 _BEYOND = "a number beyond 1.8e308, which no tool and no table can hold"
+UNREADABLE_NUMBER = f"holds {_BEYOND}"
 _UNEXPECTED = {"AdditionalProperties", "UnevaluatedProperties"}
 _TYPES = {"object": "an object", "array": "an array", "string": "text", "null": "null", "boolean": "a boolean"}
 
@@ -118,7 +119,7 @@ def unplanned(kind: str, name: str | None) -> Found:
 def unreadable(root: str, error: Exception) -> Found:
     """The violation of a value that could not be checked."""
     if "out of range" in str(error):  # of a fraction; whole numbers can be read
-        return "wrong_type", root, f"{root} holds {_BEYOND}"
+        return "wrong_type", root, f"{root} {UNREADABLE_NUMBER}"
     why = "nested too deeply" if "ecursion" in f"{error}{type(error).__name__}" else type(error).__name__
     return "unknown", root, f"{root} could not be checked: {why}"
 

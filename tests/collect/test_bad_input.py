@@ -88,6 +88,16 @@ def test_what_only_looks_bad_is_accepted(shared_collector: CollectorProcess, mar
     assert beside_good(shared_collector, mark, event(mark, inside))["quarantined"] == 0
 
 
+def test_a_number_that_nobody_can_read_is_kept_aside_and_counted_so(
+    shared_collector: CollectorProcess, mark: str
+) -> None:
+    told = beside_good(shared_collector, mark, event(mark, '{"v": 1e400}'))
+    assert (told["accepted"], told["quarantined"]) == (2, 1)
+    assert told["rejected"][0]["code"] == "violates_plan"
+    [kept] = [r for r in mine(shared_collector, mark) if r.envelope.route == "quarantine"]
+    assert kept.envelope.reason == "plan: wrong_type"
+
+
 def test_ids_as_numbers_and_duplicate_keys_are_accepted_as_they_came(
     shared_collector: CollectorProcess, mark: str
 ) -> None:

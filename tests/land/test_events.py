@@ -164,12 +164,25 @@ def test_what_the_collector_kept_aside_lands_in_quarantine(settings: Settings) -
     ]
 
 
-@pytest.mark.parametrize("payload", [b'{"type":"page","userId":"u","x":1e999}', b'{"type":"page","userId":"\\ud800"}'])
-def test_an_event_that_cannot_be_written_as_json_is_kept_aside(settings: Settings, payload: bytes) -> None:
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b'{"type":"page","userId":"u","x":1e999}', "number out of range"),
+        (b'{"type":"page","userId":"\\ud800"}', "not JSON"),
+    ],
+)
+def test_an_event_that_cannot_be_written_as_json_is_kept_aside(settings: Settings, payload: bytes, reason: str) -> None:
     segment(settings, 1, (LIVE, "m1", payload), (LIVE, "m2", page()))
     report = land(settings)
-    assert (report.events, dict(report.reasons)) == (1, {"not JSON": 1})
+    assert (report.events, dict(report.reasons)) == (1, {reason: 1})
     assert read(settings, "quarantine", "payload") == [(payload.decode(),)]
+
+
+def test_a_number_that_nobody_can_read_is_named_and_the_events_name_stays(settings: Settings) -> None:
+    payload = b'{"type": "track", "event": "Order Completed", "userId": "u", "context": {"n": 1e400}}'
+    segment(settings, 1, (LIVE, "m1", payload))
+    land(settings)
+    assert read(settings, "quarantine", "reason, type, event") == [("number out of range", "track", "Order Completed")]
 
 
 def test_damage_is_kept_aside_with_its_place_and_the_next_segment_lands(settings: Settings) -> None:

@@ -178,6 +178,19 @@ def test_a_number_that_no_double_can_hold_is_of_the_wrong_type(
     assert sorted(places(judge(checker(order=order()), properties))) == expected
 
 
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 400 + ".5"])
+def test_an_event_with_a_number_that_nobody_can_read_is_kept_aside_whatever_the_policy(number: str) -> None:
+    plan = checker(order=order())
+    for kind, event, path in (
+        ("track", "Order Completed", "properties"), ("track", "Not Planned", ""), ("page", None, ""),
+    ):  # fmt: skip
+        body = f'{{"event": "{event}", "properties": {{"order_id": "a", "total": {number}}}}}'.encode()
+        verdict = plan.check(kind, event, body)
+        assert verdict is not None
+        assert (verdict.action, places(verdict)) == ("quarantine", [("wrong_type", path)])
+        assert "a number beyond 1.8e308" in verdict.violations[0][2]
+
+
 def test_a_number_beyond_a_double_is_found_wherever_it_stands() -> None:
     found = judge(checker(order=order()), FITS | {"products": [{"product_id": "a", "price": 10**400, "x": [10**400]}]})
     assert places(found) == [
