@@ -5,7 +5,8 @@ paths). Does not belong here: what a path is, or sharing a purchase's money out 
 
 A path begins, goes from channel to channel, and ends in a purchase or in nothing. Where a channel is taken away, who
 would have come to it goes nowhere. The removal effect is the share of purchases that are lost then. It says how much
-of what happened ran through a channel, not that it would not have happened otherwise: only an experiment tells that.
+of what happened ran through a channel, not that it would not have happened otherwise: its interval lies above zero
+for whatever purchases ran through. What a channel brings is the question of `ml.lift`.
 """
 
 from __future__ import annotations
