@@ -97,9 +97,9 @@ def _same(values: pa.Array, codes: Ints, order: Ints, at: Ints) -> Flags:
     return same
 
 
-def ints(table: pa.Table, column: str) -> Ints:
-    """A column of whole numbers without nulls."""
-    return np.asarray(table[column].to_numpy(), dtype=np.int64)
+def ints(table: pa.Table, column: str, *, missing: int = 0) -> Ints:
+    """A column of whole numbers; a home from before that column has none in it."""
+    return np.asarray(pc.fill_null(table[column], missing).to_numpy(), dtype=np.int64)
 
 
 def hashes(table: pa.Table, column: str) -> Hashes:
@@ -109,11 +109,11 @@ def hashes(table: pa.Table, column: str) -> Hashes:
 
 def coded(table: pa.Table, column: str, codes: dict[str, int], *, default: int = -1) -> Ints:
     """A column of few different texts as numbers; one that `codes` does not know is `default`."""
-    found = table[column].combine_chunks()
-    found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
-    found = found.dictionary_encode()
-    if not len(found.dictionary):
-        return np.empty(0, dtype=np.int64)
-    numbers = np.array([codes.get(text, default) for text in found.dictionary.to_pylist()], dtype=np.int64)
-    coded: Ints = numbers[np.asarray(found.indices)]
-    return coded
+    numbers = np.full(table.num_rows, default, dtype=np.int64)
+    at = 0
+    for chunk in pc.fill_null(table[column], "").chunks:
+        found = chunk.dictionary_encode()
+        known = [codes.get(text, default) for text in found.dictionary.to_pylist()]
+        numbers[at : at + len(chunk)] = np.array(known, dtype=np.int64)[np.asarray(found.indices)]
+        at += len(chunk)
+    return numbers

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from duckdb import DuckDBPyConnection
 
 from headwater.configuration import Identity
@@ -82,10 +81,10 @@ def stored_ids(
         moments=given["first_landed"],
         landing_rows=ints(given, "first_row"),
         places=_places(given, moments),
-        clusters=_clusters(given),
+        clusters=ints(given, "cluster", missing=-1),
         own_rows=ints(own, "rowid"),
         own_ids=own["customer_id"],
-        own_clusters=_clusters(own),
+        own_clusters=ints(own, "cluster", missing=-1),
     )
 
 
@@ -157,8 +156,3 @@ def _places(found: pa.Table, moments: list[str]) -> Ints:
     ranks = coded(found, "first_landed", {moment: rank for rank, moment in enumerate(moments)})
     places: Ints = np.where(ranks < 0, -1, ranks * ROWS + ints(found, "first_row"))
     return places
-
-
-def _clusters(found: pa.Table) -> Ints:
-    """A warehouse of before clusters has none; it is read again as a whole."""
-    return np.asarray(pc.fill_null(found["cluster"], -1).to_numpy(), dtype=np.int64)

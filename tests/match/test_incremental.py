@@ -148,6 +148,23 @@ def test_what_repeats_an_older_tie_touches_nobody(con: Con, identity: Identity, 
     assert resolve(con, identity).touched == 0
 
 
+def test_only_rows_that_are_otherwise_than_before_are_written(
+    con: Con, identity: Identity, events: Callable[..., None]
+) -> None:
+    events(("u1", "a1", "ann@x.org"), ("u2", "a2", "bob@x.org"), (None, "a3", None))
+    resolve(con, identity)
+    rows = {t: set(con.execute(f"select rowid, * from identity.{t}").fetchall()) for t in ("identifiers", "edges")}
+    events(("u1", "a9", None), ("u2", "a3", None), segment=2)
+    assert resolve(con, identity).touched == 3
+    for table, before in rows.items():
+        after = set(con.execute(f"select rowid, * from identity.{table}").fetchall())
+        gone = {row[1:3] for row in before - after}
+        # the new device joins Bob's older one to him: of the two, the person of the device is no more
+        merged = {("anonymous_id", "a3"), ("customer_id", customer_id("anonymous_id", "a3"))}
+        assert gone == (merged if table == "identifiers" else set())
+        assert len(after) == len(before) + (0 if table == "identifiers" else 2)
+
+
 def test_a_tie_that_turns_out_to_have_landed_earlier_is_one_tie(
     con: Con, identity: Identity, events: Callable[..., None]
 ) -> None:
@@ -180,7 +197,7 @@ def test_a_home_from_before_is_read_again_and_keeps_its_ids(
     resolve(con, identity)
     before = people()
     for table in TABLES:
-        con.execute(f"update identity.{table} set cluster = null")
+        con.execute(f"update identity.{table} set cluster = null, first_landed = null, first_row = null")
     con.execute("delete from identity.resolutions; delete from identity.read_objects")
     done = resolve(con, identity)
     assert (done.people, done.merged, done.split) == (2, 0, 0)
