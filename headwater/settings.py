@@ -98,6 +98,10 @@ class Settings:
         return f"http://{self.host}:{self.collector_port}"
 
     @property
+    def api_url(self) -> str:
+        return f"http://{self.host}:{self.api_port}"
+
+    @property
     def sandbox_url(self) -> str:
         return f"http://{self.host}:{self.sandbox_port}"
 

@@ -6,6 +6,7 @@ duckdb nor pandas, nor anything else that makes starting slow.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from datetime import datetime
@@ -25,8 +26,16 @@ from headwater.serve.current import CurrentConfig
 from headwater.serve.errors import ApiError
 from headwater.serve.online import Online
 from headwater.settings import Settings
+from headwater.storage import report_page
 from headwater.storage.online import Found, Pushed
 
+# It may show its own style and nothing from elsewhere; its address, which has the key, goes nowhere.
+_FOR_A_PAGE = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 _BEARER = HTTPBearer(auto_error=False, description="A token of `api_tokens` in config/platform.yaml.")
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 
@@ -109,6 +118,23 @@ def create_app(current: CurrentConfig, online: Online, settings: Settings) -> Fa
         return {"version": __version__}
 
     inside.install(app, settings, current)
+
+    @app.get(
+        report_page.ROUTE,
+        summary="The report for the people who lead the company",
+        response_class=HTMLResponse,
+        responses={status: {"model": Problem} for status in (401, 404)},
+    )
+    async def report(key: str = "", given: _Credentials = None) -> Response:
+        """A page for a browser, which sends no token: the link that Dagster shows at the asset `marts/report` has a key
+        instead. An API token does as well."""
+        if given is not None or not report_page.may_open(settings, key):
+            require_token(given)
+        try:
+            page = await asyncio.to_thread(report_page.page_file(settings).read_bytes)
+        except FileNotFoundError:
+            raise ApiError(404, "not_found", "No report was written yet: a run of the graph writes it.") from None
+        return Response(page, media_type="text/html; charset=utf-8", headers=_FOR_A_PAGE)
 
     @app.get("/docs", include_in_schema=False)
     async def documentation() -> HTMLResponse:
