@@ -1,7 +1,8 @@
 """What a failed dbt test tells in Dagster, beyond its number of rows.
 
-Belongs here: the rows of a test that keeps them (`store_failures`), as the check's metadata, and the severity of one
-that only warns dbt but fails here. Does not belong here: running dbt (`defs/model.py`), or any test's SQL.
+Belongs here: the rows of a test that keeps them (`store_failures`), as the check's metadata, the severity of one
+that only warns dbt but fails here, and how the checks before an asset ended. Does not belong here: running dbt
+(`defs/model.py`), or any test's SQL.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
+from dagster._check import CheckError
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from duckdb import DuckDBPyConnection
 
 FAILING = "failing"
@@ -46,6 +49,27 @@ def told(event: Any, nodes: Mapping[str, Any], rows: Mapping[str, list[dict[str,
     severity = dg.AssetCheckSeverity.ERROR if meta.get("fails_check") else event.severity
     named = {FAILING: dg.MetadataValue.json(rows[node["unique_id"]])} if node["unique_id"] in rows else {}
     return event._replace(severity=severity, metadata={**event.metadata, **named})
+
+
+def ended_checks(context: dg.AssetExecutionContext) -> dict[str, Any]:
+    """How the checks of everything that an asset is made of ended last: how many passed, which warned, which failed."""
+    try:
+        graph: BaseAssetGraph[Any] = context.repository_def.asset_graph
+    except CheckError:  # a run within one process (`make run`) knows its job alone, which is all of the graph
+        graph = context.job_def.asset_layer.asset_graph
+    before = graph.get_ancestor_asset_keys(context.asset_key)
+    keys = [key for key in graph.asset_check_keys if key.asset_key in before]
+    found = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    told = [record.evaluation for record in found.values() if record.evaluation]
+    named: dict[bool, list[str]] = {True: [], False: []}
+    for one in told:
+        if not one.passed:
+            named[one.severity == dg.AssetCheckSeverity.WARN].append(f"{one.check_name} ({one.asset_key.path[-1]})")
+    return {
+        "passed": sum(one.passed for one in told),
+        "warned": sorted(named[True]),
+        "failed": sorted(named[False]),
+    }
 
 
 def _node(event: Any, nodes: Mapping[str, Any]) -> Any:

@@ -6,6 +6,6 @@ Belongs here: which numbers it shows (`numbers`), its charts (`charts`), its wor
 
 from __future__ import annotations
 
-from headwater.report.page import Report, write_report
+from headwater.report.page import Checks, Report, write_report
 
-__all__ = ["Report", "write_report"]
+__all__ = ["Checks", "Report", "write_report"]

@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from headwater.report.words import axis_money, month, name
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
-BLUE, LIGHT_BLUE, TEAL, AMBER, CORAL = "#2456a6", "#a9c1e8", "#1f8a70", "#e0a030", "#c8553d"
+BLUE, LIGHT_BLUE, TEAL, LIGHT_TEAL, AMBER, CORAL = "#2456a6", "#a9c1e8", "#1f8a70", "#a5d3c7", "#e0a030", "#c8553d"
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -34,24 +34,36 @@ _STYLE = {
 Month = tuple[date, float | None, bool]
 
 
-def revenue(months: Sequence[Month], margin: Sequence[Month], currency: str) -> str:
-    """Bars of revenue by month, the running one pale, and the margin as a line."""
+def revenue(orders: Sequence[Month], subscriptions: Sequence[Month], margin: Sequence[Month], currency: str) -> str:
+    """Bars of order revenue by month with that of subscriptions on top, the running month pale, and the margin as a
+    line."""
     with mpl.rc_context({**_STYLE, "svg.hashsalt": "revenue"}):
         figure, axes = _canvas(8.6, 2.9)
-        heights = [(value or 0) / 100 for _, value, _ in months]
+        heights = [(value or 0) / 100 for _, value, _ in orders]
         axes.bar(
-            range(len(months)),
+            range(len(orders)),
             heights,
-            color=[BLUE if is_over else LIGHT_BLUE for _, _, is_over in months],
+            color=[BLUE if is_over else LIGHT_BLUE for _, _, is_over in orders],
             width=0.66,
-            label="Revenue",
+            label="Order revenue",
         )
+        if any(value for _, value, _ in subscriptions):
+            axes.bar(
+                range(len(subscriptions)),
+                [(value or 0) / 100 for _, value, _ in subscriptions],
+                bottom=heights,
+                color=[TEAL if is_over else LIGHT_TEAL for _, _, is_over in subscriptions],
+                width=0.66,
+                label="Subscription revenue",
+            )
         line = [(place, value / 100) for place, (_, value, _) in enumerate(margin) if value is not None]
         if line:
-            axes.plot(*zip(*line, strict=True), color=AMBER, marker="o", markersize=4, linewidth=2, label="Margin")
-            axes.legend(frameon=False, loc="upper left", ncols=2, bbox_to_anchor=(0, 1.13))
+            axes.plot(
+                *zip(*line, strict=True), color=AMBER, marker="o", markersize=4, linewidth=2, label="Margin of orders"
+            )
+        axes.legend(frameon=False, loc="upper left", ncols=3, bbox_to_anchor=(0, 1.13))
         axes.axhline(0, color=MUTED, linewidth=0.6)
-        _month_axis(axes, [day for day, _, _ in months])
+        _month_axis(axes, [day for day, _, _ in orders])
         axes.yaxis.set_major_formatter(FuncFormatter(lambda amount, _: axis_money(amount * 100, currency)))
         return _svg(figure)
 

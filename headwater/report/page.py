@@ -18,7 +18,17 @@ from headwater.report import charts, words
 from headwater.report.numbers import Metric, Numbers, read_numbers
 
 PERIODS = {"last_week": "Last week", "last_month": "Last month", "year_to_date": "Year to date"}
-CARDS = ("revenue", "margin", "new_customers", "conversion_rate", "ltv", "cac", "mrr", "average_order_value")
+CARDS = (
+    "total_revenue",
+    "order_revenue",
+    "subscription_revenue",
+    "margin",
+    "new_customers",
+    "cac",
+    "conversion_rate",
+    "average_order_value",
+)
+_MARKOV = " (Markov attribution: the more of the paths to a purchase run through a channel, the more it is credited)"
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,19 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Checks:
+    """How the tests of what the page is made of ended: how many passed, and which warned or failed."""
+
+    passed: int
+    warned: list[str]
+    failed: list[str]
+
+    @property
+    def total(self) -> int:
+        return self.passed + len(self.warned) + len(self.failed)
+
+
+@dataclass(frozen=True)
 class Section:
     """One chart or table with its heading and what it says."""
 
@@ -42,7 +65,9 @@ class Section:
     is_half: bool = False
 
 
-def write_report(con: duckdb.DuckDBPyConnection, folder: Path, *, company: str, currency: str) -> Report:
+def write_report(
+    con: duckdb.DuckDBPyConnection, folder: Path, *, company: str, currency: str, checks: Checks | None = None
+) -> Report:
     """Write `index.html` into the folder. What a company has no data for is named at the page's end instead of shown
     empty.
 
@@ -51,6 +76,7 @@ def write_report(con: duckdb.DuckDBPyConnection, folder: Path, *, company: str, 
         folder: made when it is not there.
         company: its name, for the heading.
         currency: the company's; empty: the commonest one of its orders.
+        checks: of what the page is made of; without, it says nothing of tests.
 
     Raises:
         duckdb.CatalogException: a mart is not built.
@@ -70,6 +96,8 @@ def write_report(con: duckdb.DuckDBPyConnection, folder: Path, *, company: str, 
         scorecard=list(_scorecard(numbers)),
         sections=shown,
         left_out=left_out,
+        checks=checks,
+        periods_not_compared=any(metric.is_still_growing for metric in numbers.scorecard),
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
@@ -86,90 +114,79 @@ def _spans(scorecard: list[Metric]) -> dict[str, str]:
 
 def _cards(numbers: Numbers) -> Iterator[dict[str, Any]]:
     """The most looked-at metrics, of the last whole month."""
-    found = {metric.name: metric for metric in numbers.scorecard if metric.period == "last_month"}
+    found = {metric.name: metric for metric in _told(numbers) if metric.period == "last_month"}
     for name in CARDS:
         metric = found.get(name)
-        if metric is None or not metric.value:
+        if metric is None:
             continue
         over = [value for _, value, is_over in numbers.months.get(name, []) if is_over]
         yield {
             "title": metric.title,
             "value": words.value(metric.value, metric.unit, numbers.currency, short=True),
-            "change": words.change(metric.change),
-            "mood": words.mood(metric.change, is_less_better=metric.is_less_better),
+            "about": metric.description,
+            **_change(metric),
             "line": charts.sparkline(over),
         }
 
 
+def _told(numbers: Numbers) -> Iterator[Metric]:
+    """What the company has data for; a nothing that was once something is a number too. Where there are no
+    subscriptions the total is the orders', and where nobody buys wholesale all are retail."""
+    without = set() if "subscription_revenue" in numbers.known else {"total_revenue"}
+    if "revenue_per_wholesale_buyer" not in numbers.known:
+        without |= {"revenue_per_retail_buyer"}
+    return (metric for metric in numbers.scorecard if metric.name in numbers.known - without)
+
+
+def _change(metric: Metric) -> dict[str, str]:
+    """What was gained: of a share in points, of anything else as a part of what it was."""
+    is_share = metric.unit == "share"
+    gained = metric.difference if is_share else metric.change
+    return {
+        "change": words.points(gained) if is_share else words.change(gained),
+        "mood": words.mood(gained, is_less_better=metric.is_less_better),
+    }
+
+
 def _scorecard(numbers: Numbers) -> Iterator[dict[str, Any]]:
-    """A row a metric that has a value in any period, a cell a period."""
+    """A row a metric that the company has data for, a cell a period."""
     by_name: dict[str, dict[str, Metric]] = {}
-    for metric in numbers.scorecard:
+    for metric in _told(numbers):
         by_name.setdefault(metric.name, {})[metric.period] = metric
     for periods in by_name.values():
-        if not any(metric.value for metric in periods.values()):
-            continue
         cells = [periods[period] for period in PERIODS if period in periods]
         yield {
             "title": cells[0].title,
+            "about": cells[0].description,
             "cells": [
-                {
-                    "value": words.value(cell.value, cell.unit, numbers.currency),
-                    "change": words.change(cell.change),
-                    "mood": words.mood(cell.change, is_less_better=cell.is_less_better),
-                }
-                for cell in cells
+                {"value": words.value(cell.value, cell.unit, numbers.currency), **_change(cell)} for cell in cells
             ],
         }
 
 
 def _sections(numbers: Numbers) -> Iterator[Section]:
     currency = numbers.currency
-    revenue = numbers.months.get("revenue", [])
-    has_channels = len(numbers.channels) > 1  # one alone says only that nothing tells where people come from
     yield Section(
         "Revenue and margin",
-        "Sales after coupons, less what was given back, by month. The pale bar is the running month. Margin is revenue"
-        " less unit costs, where they are known.",
-        charts.revenue(revenue, numbers.months.get("margin", []), currency) if _any(revenue) else "",
+        "By month. Order revenue is sales after coupons, less what was given back; subscription revenue is the invoices"
+        " that were paid. Margin is order revenue less unit costs, where they are known; subscriptions are not in it."
+        " Pale bars: the running month.",
+        charts.revenue(
+            numbers.months.get("order_revenue", []),
+            numbers.months.get("subscription_revenue", []),
+            numbers.months.get("margin", []),
+            currency,
+        )
+        if numbers.known & {"order_revenue", "subscription_revenue"}
+        else "",
     )
     yield _trend(numbers, "mrr", "Monthly recurring revenue", "Price of the subscriptions that run at a month's end.")
-    yield _trend(numbers, "new_customers", "New customers", "People who bought for the first time.")
+    yield _trend(numbers, "new_customers", "New customers", "People who bought for the first time, guests left out.")
     yield _trend(numbers, "visitors", "Visitors", "People who came to the shop or the app.")
     yield _trend(numbers, "conversion_rate", "Conversion rate", "Share of visits in which something was bought.")
-    yield Section(
-        "What each channel brings",
-        "Revenue credited by Markov attribution, which asks how many purchases would be missing without a channel,"
-        " beside what was spent on it, over all time.",
-        charts.channels(numbers.channels, currency) if has_channels else "",
-        (
-            ["Channel", "Revenue", "Spend", "New customers", "Cost of each", "Return on spend"],
-            [
-                [
-                    words.name(row["channel"]),
-                    words.money(row["revenue_cents"] or 0, currency),
-                    words.money(row["spend_cents"], currency) if row["spend_cents"] else words.NOTHING,
-                    f"{row['new_customers'] or 0:,.0f}",
-                    words.money(row["cac_cents"], currency) if row["cac_cents"] else words.NOTHING,
-                    f"{row['roas']:.2f}" if row["roas"] else words.NOTHING,
-                ]
-                for row in numbers.channels
-            ],
-        )
-        if has_channels
-        else None,
-    )
-    yield Section(
-        "Customers who come back",
-        "Share of those who first bought in a month (a row, with their number) who bought again so many months later.",
-        charts.cohorts(numbers.cohorts) if any(since for _, since, *_ in numbers.cohorts) else "",
-    )
-    yield Section(
-        "The way to an order",
-        "Visits of the last three months that came to each step.",
-        charts.funnel(numbers.funnel) if numbers.funnel and numbers.funnel[0][1] else "",
-        is_half=True,
-    )
+    yield _channels(numbers)
+    yield _cohorts(numbers)
+    yield _funnel(numbers)
     yield Section(
         "Customers by value",
         "Groups by how recently, how often and for how much they bought.",
@@ -177,19 +194,82 @@ def _sections(numbers: Numbers) -> Iterator[Section]:
         is_half=True,
     )
     yield _coupons(numbers)
-    yield Section(
-        "Audiences",
-        "Who is in each list that campaigns and sales work with, and who came in and left in the last 30 days.",
-        table=(
-            ["Audience", "People", "Came in", "Left"],
-            [
-                [words.name(audience), f"{there:,}", f"{came:,}", f"{left:,}"]
-                for audience, there, came, left in numbers.audiences
-            ],
-        )
-        if numbers.audiences
+    yield _audiences(numbers)
+
+
+def _channels(numbers: Numbers) -> Section:
+    currency, model = numbers.currency, numbers.attribution_model
+    how = _MARKOV if model == "markov" else f" (model: {words.name(model).lower()})"
+    has_any = len(numbers.channels) > 1  # one alone says only that nothing tells where people come from
+    rows = [
+        [
+            words.name(row["channel"]),
+            words.money(row["revenue_cents"] or 0, currency),
+            words.money(row["spend_cents"], currency) if row["spend_cents"] else words.NOTHING,
+            f"{row['new_customers'] or 0:,.0f}",
+            words.money(row["cac_cents"], currency) if row["cac_cents"] else words.NOTHING,
+            f"{row['roas']:.2f}" if row["roas"] else words.NOTHING,
+        ]
+        for row in numbers.channels
+    ]
+    return Section(
+        "What each channel brings",
+        f"Order revenue of all time, shared out among the channels by which buyers came{how}, beside what was spent on"
+        " each. It does not tell what would not have been bought without a channel. The cost of each new customer is a"
+        " channel's spend over those credited to it; the blended cost in the scorecard is lower, because it counts"
+        " those who came without an ad, too.",
+        charts.channels(numbers.channels, currency) if has_any else "",
+        (["Channel", "Revenue", "Spend", "New customers", "Cost of each", "Return on spend"], rows)
+        if has_any
         else None,
+    )
+
+
+def _cohorts(numbers: Numbers) -> Section:
+    found = numbers.cohorts
+    said = [
+        "Share of those who first bought in a month (a row, with their number) who bought again so many months later."
+        " The running month is left out."
+    ]
+    if found.begins_with_history:
+        said.append("The first row holds all who bought in the first month of the data, also those who had before.")
+    if found.count_earlier:
+        said.append(f"{found.count_earlier} earlier months are not shown.")
+    if found.count_guests:
+        said.append(
+            f"{found.count_guests:,} guests who bought in these months are left out: nothing tells whether they came"
+            " back."
+        )
+    has_any = any(since for _, since, *_ in found.rows)
+    return Section("Customers who come back", " ".join(said), charts.cohorts(found.rows) if has_any else "")
+
+
+def _funnel(numbers: Numbers) -> Section:
+    found = numbers.funnel
+    has_any = bool(found.steps and found.steps[0][1] and found.first_month and found.last_month)
+    span = words.months(found.first_month, found.last_month) if found.first_month and found.last_month else ""
+    return Section(
+        "The way to an order",
+        f"Visits of {span}{'' if found.is_over else ', which is not over,'} that came to each step.",
+        charts.funnel(found.steps) if has_any else "",
         is_half=True,
+    )
+
+
+def _audiences(numbers: Numbers) -> Section:
+    said = "Who is in each list that campaigns and sales work with, and who came in and left in the last 30 days."
+    young = any(audience.is_young for audience in numbers.audiences)
+    if young:
+        said += " * Since the day on which the list was first built: before it there is no history."
+    rows = []
+    for found in numbers.audiences:
+        if found.is_young and found.began_at >= numbers.as_of:
+            moved = ["no history yet", "no history yet"]
+        else:
+            moved = [f"{count:,}{'*' if found.is_young else ''}" for count in (found.came, found.left)]
+        rows.append([words.name(found.name), f"{found.people:,}", *moved])
+    return Section(
+        "Audiences", said, table=(["Audience", "People", "Came in", "Left"], rows) if rows else None, is_half=True
     )
 
 
@@ -202,44 +282,46 @@ def _trend(numbers: Numbers, metric: str, title: str, text: str) -> Section:
             return words.axis_money(number, numbers.currency)
         return f"{number * 100:.0f} %" if unit == "share" else f"{number:,.0f}"
 
-    return Section(title, text, charts.trend(months, tell) if _any(months) else "", is_half=True)
+    return Section(title, text, charts.trend(months, tell) if metric in numbers.known else "", is_half=True)
 
 
 def _coupons(numbers: Numbers) -> Section:
-    """With and without a coupon side by side, an age group a row."""
-    groups: dict[str, dict[bool, dict[str, Any]]] = {}
+    """With and without a coupon side by side: retail as a whole, then its age groups; what other types used."""
+    groups: dict[tuple[str, str], dict[bool, dict[str, Any]]] = {}
     for row in numbers.coupons:
-        groups.setdefault(row["segment"], {})[row["has_coupon"]] = row
+        age = row["segment"] if row["segment_kind"] == "age_group" else ""
+        groups.setdefault((row["customer_type"], age), {})[row["has_coupon"]] = row
     body = []
-    for segment, found in sorted(groups.items(), key=lambda item: _by_age(item[0])):
+    for (customer_type, age), found in sorted(groups.items(), key=lambda item: (item[0][0], _by_age(item[0][1]))):
+        is_retail = customer_type == "retail"
+        if age and not is_retail:
+            continue
         orders = sum(row["orders"] for row in found.values())
         used = found.get(True)
-        rates = [found[which]["margin_rate"] if which in found else None for which in (False, True)]
+        # who buys wholesale orders at agreed prices or in the shop, and has coupons for the shop alone: the two rates
+        # would compare the prices, not the coupon
+        rates = [found[which]["margin_rate"] if which in found and is_retail else None for which in (False, True)]
         body.append(
             [
-                words.name(segment),
+                f"{words.name(customer_type)}, {f'age {age}' if age else 'all'}",
                 f"{orders:,}",
                 f"{used['orders'] / orders * 100:.1f} %" if used else "0 %",
                 words.money(used["discount_cents"], numbers.currency) if used else words.NOTHING,
                 *(words.value(rate, "share", numbers.currency) for rate in rates),
             ]
         )
-    heads = ["Age", "Orders", "With coupon", "Taken off", "Margin without", "Margin with"]
+    heads = ["Customers", "Orders", "With coupon", "Taken off", "Margin without", "Margin with"]
     has_any = any(True in found for found in groups.values())
     return Section(
         "Coupons by age",
-        "How many orders came with a coupon, and what margin was left with and without.",
+        "How many orders came with a coupon, and what margin was left with and without. Others than retail are apart,"
+        " and not compared: most of what they buy has agreed prices, and no coupon.",
         table=(heads, body) if has_any else None,
-        is_half=True,
     )
 
 
 def _by_age(group: str) -> tuple[bool, bool, str]:
-    return group == "not known", group != "under 25", group
-
-
-def _any(months: list[Any]) -> bool:
-    return any(value for _, value, _ in months)
+    return group == "not known", group not in ("", "under 25"), group
 
 
 def _markdown(numbers: Numbers) -> str:

@@ -54,6 +54,15 @@ def change(share: float | None) -> str:
     return f"{_UP if share > 0 else _DOWN} {abs(share) * 100:,.{0 if abs(share) >= 1 else 1}f} %"
 
 
+def points(difference: float | None) -> str:
+    """What a share gained, in percentage points: a change of a rate in per cent reads as the rate itself."""
+    if difference is None:
+        return NOTHING
+    if abs(difference) < 0.0005:
+        return "unchanged"
+    return f"{_UP if difference > 0 else _DOWN} {abs(difference) * 100:.1f} points"
+
+
 def mood(share: float | None, *, is_less_better: bool) -> str:
     """good, bad or even: the colour of a change."""
     if share is None or abs(share) < 0.0005:
@@ -75,6 +84,13 @@ def span(starts_at: datetime, ends_at: datetime) -> str:
 def month(day: date) -> str:
     """A month on an axis: January with its year."""
     return f"{day:%b}\n{day:%Y}" if day.month == 1 else f"{day:%b}"
+
+
+def months(first: date, last: date) -> str:
+    """One month, or from one to another, with years."""
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first:%B %Y}"
+    return f"{first:%B}{'' if first.year == last.year else f' {first.year}'} to {last:%B %Y}"
 
 
 def name(identifier: str) -> str:

@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from headwater.storage.report_page import link
+from orchestration.checks import ended_checks
 from orchestration.platform import POOL, Platform, Warehouse
 
 # What the page reads, and with it whatever those are made of.
@@ -12,6 +14,7 @@ READ = [
     ["marts", "executive_scorecard"],
     ["marts", "metrics_monthly"],
     ["marts", "marketing_efficiency"],
+    ["marts", "channel_performance"],
     ["marts", "funnel_steps"],
     ["marts", "retention_cohorts"],
     ["marts", "coupon_performance"],
@@ -27,11 +30,12 @@ READ = [
     kinds={"python", "html"},
     owners=["team:analytics-engineering"],
     pool=POOL,
-    description="The numbers of the company as a page with charts: report/index.html under the home.",
+    description="The numbers of the company as a page with charts. The profile API shows it at the link below; the file"
+    " is report/index.html under the home.",
 )
-def report(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
+def report(context: dg.AssetExecutionContext, platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
     """Reads marts, writes one file."""
-    from headwater.report import write_report  # matplotlib costs every Dagster process a second
+    from headwater.report import Checks, write_report  # matplotlib costs every Dagster process a second
 
     platform_config = platform.config.platform
     with warehouse.get_connection() as connection:
@@ -40,10 +44,11 @@ def report(platform: Platform, warehouse: Warehouse) -> dg.MaterializeResult:
             platform.settings.report_dir,
             company=platform_config.company,
             currency=platform_config.currency,
+            checks=Checks(**ended_checks(context)),
         )
     return dg.MaterializeResult(
         metadata={
-            "report": dg.MetadataValue.url(written.path.as_uri()),
+            "report": dg.MetadataValue.url(link(platform.settings)),
             "path": dg.MetadataValue.path(written.path),
             "scorecard": dg.MetadataValue.md(written.summary),
             "sections": dg.MetadataValue.json(written.sections),

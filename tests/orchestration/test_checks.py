@@ -10,6 +10,7 @@ import pytest
 
 from headwater.settings import Settings
 from headwater.storage.warehouse import connect, ensure_schemas
+from orchestration.checks import ended_checks
 
 pytestmark = pytest.mark.slow
 AT = datetime(2026, 3, 1, 12)
@@ -77,3 +78,30 @@ def test_a_tool_with_another_count_is_warned_of_with_the_day_the_event_and_how_m
     (row,) = count.metadata["failing"].value
     assert (row["received_date"], row["event_name"], row["tool_difference"]) == ("2026-03-01", "Order Completed", "-1")
     assert all(check.passed for name, check in checks.items() if name != count.check_name)
+
+
+def test_an_asset_can_say_how_the_checks_of_all_before_it_ended() -> None:
+    told: dict[str, Any] = {}
+
+    def checked(name: str, *after: dg.AssetsDefinition, **checks: tuple[bool, str]) -> dg.AssetsDefinition:
+        @dg.asset(name=name, deps=after, check_specs=[dg.AssetCheckSpec(check, asset=name) for check in checks])
+        def made() -> dg.MaterializeResult:
+            return dg.MaterializeResult(
+                check_results=[
+                    dg.AssetCheckResult(passed=passed, check_name=check, severity=dg.AssetCheckSeverity[severity])
+                    for check, (passed, severity) in checks.items()
+                ]
+            )
+
+        return made
+
+    first = checked("first", holds=(True, "ERROR"), too_many=(False, "WARN"))
+    second = checked("second", first, too_old=(False, "ERROR"))
+
+    @dg.asset(deps=[second])
+    def page(context):  # Dagster reads annotations, which this module keeps as text
+        told.update(ended_checks(context))
+
+    later = checked("later", page, of_no_concern=(False, "ERROR"))
+    assert dg.materialize([first, second, page, later]).success
+    assert told == {"passed": 1, "warned": ["too_many (first)"], "failed": ["too_old (second)"]}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
-from headwater.report import write_report
+from headwater.report import Checks, write_report
+from headwater.report.numbers import read_numbers
 from tests.sdk.browser import launched
 
 
@@ -21,19 +23,108 @@ def _text(path: Path) -> str:
 def test_the_page_shows_each_number_in_its_unit_with_its_change(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
     text = _text(write_report(marts, tmp_path, company="Test & Sons", currency="EUR").path)
     assert "Test &amp; Sons" in text
-    assert "Revenue €1,235 ▲ 23.5 %" in text
-    assert "Conversion rate 12.5 % ▼ 50.0 %" in text
+    assert "Order revenue What it is. €1,235 ▲ 23.5 %" in text
     assert "1 to 28 Feb 2026" in text and "1 Jan to 9 Mar 2026" in text and "2 to 8 Mar 2026" in text
     assert "Paid search €200.00 €50.00 4 €12.50 4.00" in text
     assert "Direct €900.00 – 9 – –" in text
+
+
+def _page(marts: duckdb.DuckDBPyConnection, folder: Path, **more: Any) -> str:
+    return _text(write_report(marts, folder, company="Test", currency="EUR", **more).path)
+
+
+def test_coupons_are_compared_within_retail_and_wholesale_stands_apart(
+    marts: duckdb.DuckDBPyConnection, tmp_path: Path
+):
+    text = _page(marts, tmp_path)
+    assert "Retail, all 4 25.0 % €5.00 90.0 % 50.0 % Retail, age under 25 4 25.0 % €5.00 90.0 % 50.0 %" in text
+    assert "Wholesale, all 2 0 % – – –" in text and "Wholesale, age" not in text
+
+
+def test_orders_subscriptions_and_their_sum_each_have_a_line(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
+    text = _page(marts, tmp_path / "with")
+    assert text.index("Subscription revenue What it is. €10.00") < text.index("Total revenue What it is. €1,245")
+    marts.execute(
+        "update marts.executive_scorecard set value = null, previous_value = null where metric like 'subscr%'"
+    )
+    assert "Total revenue" not in _page(marts, tmp_path / "without")
+
+
+def test_a_rate_changes_by_points_and_anything_else_by_a_part_of_itself(
+    marts: duckdb.DuckDBPyConnection, tmp_path: Path
+):
+    text = _page(marts, tmp_path)
+    assert "Conversion rate What it is. 12.5 % ▼ 12.5 points" in text
+    assert "Cost of a new customer What it is. €20.00 ▲ 100 %" in text
+
+
+def test_nothing_is_a_number_where_there_was_something_before(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
+    text = _page(marts, tmp_path)
+    assert text.count("New customers 0 ▼ 100 %") == 1  # the tile
+    assert "New customers What it is. 0 ▼ 100 %" in text
+    assert "Orders by guests" not in text
+
+
+def test_leads_that_may_yet_be_qualified_are_compared_with_none(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
+    text = _page(marts, tmp_path)
+    assert "Qualified leads What it is. 1 – 1 – 1 –" in text
+    assert "or where periods are not compared" in text
+
+
+def test_who_was_there_when_a_list_was_first_built_is_no_newcomer(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
+    text = _page(marts, tmp_path)
+    assert "Likely to churn 1 no history yet no history yet" in text
     assert "Qualified leads 2 1 1" in text
-    assert "Under 25 4 25.0 % €5.00 90.0 % 50.0 %" in text
+    assert "Wholesale prospects 2 1* 0*" in text and "* Since the day" in text
+
+
+def test_every_whole_cohort_is_shown_or_counted_and_guests_are_named(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
+    text = _page(marts, tmp_path / "few")
+    assert "7 guests who bought in these months are left out" in text
+    assert "The first row holds all who bought in the first month" in text
+    marts.execute(
+        "insert into marts.retention_cohorts select cast(day as date), since, cast(day + to_months(since) as date), 5,"
+        " 0, 1.0 from generate_series(timestamp '2024-01-01', timestamp '2025-12-01', interval '1 month') as days(day),"
+        " range(2) as months(since)"
+    )
+    assert "8 earlier months are not shown" in _page(marts, tmp_path / "many")
+
+
+def test_the_funnel_is_of_whole_months_and_says_of_which(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
+    assert "Visits of January to February 2026 that came to each step" in _page(marts, tmp_path / "whole")
+    html = (tmp_path / "whole" / "index.html").read_text(encoding="utf-8")
+    assert read_numbers(marts, "EUR").funnel.steps == [("Visit", 200), ("Product Added", 60), ("Order Completed", 20)]
+    assert "The way to an order" in html
+    marts.execute("delete from marts.funnel_steps where month_start < date '2026-03-01'")
+    assert "Visits of March 2026, which is not over, that came" in _page(marts, tmp_path / "running")
+
+
+def test_the_channels_are_those_of_the_companys_attribution_model(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
+    marts.execute("update marts.channel_performance set attribution_model = 'linear'")
+    marts.execute(
+        "insert into marts.marketing_efficiency select * replace ('email' as channel) from"
+        " marts.marketing_efficiency where model = 'linear'"
+    )
+    text = _page(marts, tmp_path)
+    assert "(model: linear)" in text and "Display €70.00 €70.00 1 €70.00 1.00" in text
+    assert "Paid search" not in text
+
+
+def test_tests_that_warned_or_failed_are_named(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
+    checks = Checks(passed=7, warned=["zero_price (order_lines)"], failed=["too_old (events)"])
+    text = _page(marts, tmp_path / "warned", checks=checks)
+    assert "Of the 9 tests of what they are made of, 7 passed." in text
+    assert "1 warned: zero_price (order_lines). 1 failed: too_old (events)." in text
+    assert "Of the 7 tests of what they are made of, 7 passed: all." in _page(
+        marts, tmp_path / "well", checks=Checks(7, [], [])
+    )
+    assert "passed" not in _page(marts, tmp_path / "unknown")
 
 
 def test_a_rising_cost_is_bad_news_and_a_rising_revenue_good(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
     html = write_report(marts, tmp_path, company="Test", currency="EUR").path.read_text(encoding="utf-8")
-    assert re.search(r"Cost of a new customer</td><td>€20\.00<small class=\"bad\">", html)
-    assert re.search(r"Revenue</td><td>€1,235<small class=\"good\">", html)
+    assert re.search(r"Cost of a new customer<span>What it is\.</span></td><td>€20\.00<small class=\"bad\">", html)
+    assert re.search(r"Order revenue<span>What it is\.</span></td><td>€1,235<small class=\"good\">", html)
 
 
 def test_what_the_company_has_no_data_for_is_named_and_not_drawn(marts: duckdb.DuckDBPyConnection, tmp_path: Path):

@@ -42,7 +42,7 @@ sales as (
     from orders
     cross join as_of
     left join people on orders.customer_id = people.customer_id
-    where orders.kind = 'sale' and orders.ordered_at < as_of.as_of
+    where orders.kind = 'sale' and orders.ordered_at <= as_of.as_of
 ),
 
 segmented as (
@@ -59,12 +59,6 @@ segmented as (
     from sales
     union all
     select
-        'customer_type' as segment_kind,
-        customer_type as segment,
-        sales.*
-    from sales
-    union all
-    select
         'country' as segment_kind,
         country as segment,
         sales.*
@@ -75,6 +69,7 @@ grouped as (
     select
         segment_kind,
         segment,
+        customer_type,
         coalesce(coupon_code, 'none') as coupon_code,
         count(*) as count_orders,
         count(distinct customer_id) as count_customers,
@@ -85,18 +80,20 @@ grouped as (
         cast(sum(case when margin_cents is not null then total_cents end) as bigint)
             as sales_with_cost_cents
     from segmented
-    group by segment_kind, segment, coalesce(coupon_code, 'none')
+    group by segment_kind, segment, customer_type, coalesce(coupon_code, 'none')
 ),
 
 final as (
     select
         segment_kind,
         segment,
+        customer_type,
         coupon_code,
         coupon_code <> 'none' as has_coupon,
         count_orders,
         cast(count_orders as double)
-        / sum(count_orders) over (partition by segment_kind, segment) as share_of_orders,
+        / sum(count_orders) over (partition by segment_kind, segment, customer_type)
+            as share_of_orders,
         count_customers,
         sales_cents,
         discount_cents,

@@ -1,4 +1,4 @@
--- depends_on: {{ ref('customer_360') }}
+-- depends_on: {{ ref('income') }}
 -- depends_on: {{ ref('orders') }}
 -- depends_on: {{ ref('sessions') }}
 -- depends_on: {{ ref('subscriptions') }}
@@ -82,12 +82,16 @@ metric_values as (
 
 labels as (
     {% for metric in metrics %}
+        {% set meta = metric.config.meta %}
+        {% set description = (metric.description or '') | trim | replace("'", "''") %}
         select
             '{{ metric.name }}' as metric,
             '{{ metric.label | replace("'", "''") }}' as title,
+            '{{ description }}' as description,
             {{ loop.index }} as place,
-            '{{ metric.config.meta.unit }}' as unit,
-            {{ 'true' if metric.config.meta.get('less_is_better') else 'false' }} as is_less_better
+            '{{ meta.unit }}' as unit,
+            {{ meta.get('less_is_better', false) | lower }} as is_less_better,
+            {{ meta.get('is_still_growing', false) | lower }} as is_still_growing
         {% if not loop.last %}
             union all
         {% endif %}
@@ -98,6 +102,7 @@ final as (
     select
         labels.metric,
         labels.title,
+        labels.description,
         labels.place,
         compared.period,
         compared.starts_at as period_starts_at,
@@ -106,10 +111,18 @@ final as (
         compared.previous_ends_at,
         now_values.value,
         before_values.value as previous_value,
-        (now_values.value - before_values.value)
-        / nullif(abs(before_values.value), 0) as change,  -- noqa: RF04
+        case
+            when not labels.is_still_growing
+                then
+                    (now_values.value - before_values.value)
+                    / nullif(abs(before_values.value), 0)
+        end as change,  -- noqa: RF04
+        case
+            when not labels.is_still_growing then now_values.value - before_values.value
+        end as difference,
         labels.unit,
-        labels.is_less_better
+        labels.is_less_better,
+        labels.is_still_growing
     from labels
     cross join compared
     left join metric_values as now_values

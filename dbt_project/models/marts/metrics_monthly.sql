@@ -1,4 +1,4 @@
--- depends_on: {{ ref('customer_360') }}
+-- depends_on: {{ ref('income') }}
 -- depends_on: {{ ref('orders') }}
 -- depends_on: {{ ref('sessions') }}
 -- depends_on: {{ ref('subscriptions') }}

@@ -6,6 +6,10 @@ orders as (
     select * from {{ ref('orders') }}
 ),
 
+income as (
+    select * from {{ ref('income') }}
+),
+
 dates as (
     select * from {{ ref('dates') }}
 ),
@@ -19,22 +23,25 @@ documents as (
         cast(date_trunc('month', orders.ordered_at) as date) as month_start
     from orders
     cross join as_of
-    where orders.customer_id is not null and orders.ordered_at < as_of.as_of
+    where orders.customer_id is not null and orders.ordered_at <= as_of.as_of
 ),
 
 buyers as (
     select
-        customer_id,
-        min(month_start) as cohort_month
-    from documents
-    where kind = 'sale'
-    group by customer_id
+        income.customer_id,
+        income.is_known_person,
+        cast(date_trunc('month', income.received_at) as date) as cohort_month
+    from income
+    cross join as_of
+    where income.is_first_order and income.received_at <= as_of.as_of
 ),
 
+-- A guest who comes back is another guest: a cohort is of people whom something names.
 cohorts as (
     select
         cohort_month,
-        count(*) as count_customers
+        count(*) filter (where is_known_person) as count_customers,
+        count(*) filter (where not is_known_person) as count_guests
     from buyers
     group by cohort_month
 ),
@@ -54,7 +61,7 @@ active as (
         cast(sum(documents.margin_cents) as bigint) as margin_cents
     from documents
     inner join buyers on documents.customer_id = buyers.customer_id
-    where documents.month_start >= buyers.cohort_month
+    where buyers.is_known_person and documents.month_start >= buyers.cohort_month
     group by buyers.cohort_month, documents.month_start
 ),
 
@@ -69,8 +76,10 @@ final as (
         ) as months_since,
         months.month_start,
         cohorts.count_customers,
+        cohorts.count_guests,
         coalesce(active.count_active, 0) as count_active,
-        cast(coalesce(active.count_active, 0) as double) / cohorts.count_customers as retention,
+        cast(coalesce(active.count_active, 0) as double)
+        / nullif(cohorts.count_customers, 0) as retention,
         coalesce(active.revenue_cents, 0) as revenue_cents,
         active.margin_cents,
         cast(
@@ -79,7 +88,7 @@ final as (
                 order by months.month_start
                 rows between unbounded preceding and current row
             ) as double
-        ) / cohorts.count_customers as revenue_per_customer_cents
+        ) / nullif(cohorts.count_customers, 0) as revenue_per_customer_cents
     from cohorts
     inner join months on cohorts.cohort_month <= months.month_start
     left join active
