@@ -79,10 +79,10 @@ def dagster_runs(home: Path) -> list[str]:
 def test_the_report_shows_the_revenue_that_the_warehouse_has(company):
     page = company.product.home / "report" / "index.html"
     ((revenue,),) = company.product.rows(
-        "select value from marts.executive_scorecard where metric = 'revenue' and period = 'last_month'"
+        "select value from marts.executive_scorecard where metric = 'order_revenue' and period = 'last_month'"
     )
     assert revenue > 0
-    row = page.read_text(encoding="utf-8").partition("<td>Revenue</td>")[2].partition("</tr>")[0]
+    row = page.read_text(encoding="utf-8").partition("<td>Order revenue<")[2].partition("</tr>")[0]
     assert f"<td>{money(revenue, 'USD')}<" in row
     assert str(page) in company.text
 
