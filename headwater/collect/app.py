@@ -27,6 +27,7 @@ from headwater.collect.cookie import AnonymousId
 from headwater.collect.judge import KEPT_BYTES, Accepted, Judge, Origin, utc_now
 from headwater.collect.limits import Crowd
 from headwater.collect.metrics import CountingDisk, Metrics
+from headwater.collect.proxies import client_address
 from headwater.collect.replayed import Replayed
 from headwater.collect.request import (
     Answer,
@@ -36,7 +37,6 @@ from headwater.collect.request import (
     RefusedError,
     Request,
     Room,
-    client_address,
     header_map,
     query_map,
     read_body,
@@ -106,10 +106,11 @@ class Collector:
         limits = self.rules.limits
         try:
             path = self.rules.route(path)
-            with self._crowd.one_more(client_address(scope, headers), limits.client_requests) as is_welcome:
+            address = client_address(scope, headers, self.rules.proxies)
+            with self._crowd.one_more(address, limits.client_requests) as is_welcome:
                 if not is_welcome:
                     raise _CROWDED
-                answer = await self._answer(scope, path, headers, incoming)
+                answer = await self._answer(scope, path, headers, incoming, address)
         except RefusedError as refusal:
             patience = 1.0 if refusal is _CROWDED else limits.body_seconds - (time.perf_counter() - begun)
             await incoming.drain(patience)
@@ -124,13 +125,13 @@ class Collector:
         await send({"type": "http.response.body", "body": answer.body})
         self.metrics.answered(_label(path), answer.status, time.perf_counter() - begun)
 
-    async def _answer(self, scope: Scope, path: str, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
+    async def _answer(
+        self, scope: Scope, path: str, headers: Mapping[bytes, bytes], receive: Receive, address: str | None
+    ) -> Answer:
         method = scope["method"]
         if method == "OPTIONS":
             return Answer(204, b"", _preflight(headers))
-        request = Request(
-            method, path, headers, query_map(scope), client_address(scope, headers), utc_now(), receive, scope
-        )
+        request = Request(method, path, headers, query_map(scope), address, utc_now(), receive, scope)
         name = _COLLECT.get(path)
         if name is not None:
             return await self._collect(name, request)

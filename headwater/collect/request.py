@@ -179,16 +179,6 @@ def sent_write_key(headers: Mapping[bytes, bytes], query: Mapping[str, str]) -> 
     return query.get("writeKey") or query.get("write_key") or None
 
 
-def client_address(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str | None:
-    """The sender's address; behind a proxy on this machine, the one that the proxy names."""
-    client = scope.get("client")
-    address = client[0] if client else None
-    forwarded = headers.get(b"x-forwarded-for")
-    if forwarded and address in ("127.0.0.1", "::1", None):
-        return forwarded.decode("latin-1").split(",")[0].strip() or address
-    return address
-
-
 async def read_body(
     receive: Receive, headers: Mapping[bytes, bytes], limit: int, room: Room, room_limit: int, seconds: float
 ) -> bytes:

@@ -7,12 +7,13 @@ edits (`headwater.configuration.watching`).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from headwater.collect.limits import Bucket
+from headwater.collect.proxies import LOOPBACK, Network, networks
 from headwater.collect.webhooks.registry import TYPES
 from headwater.configuration import AdminToken, Config, Cookie, EventSource, Limits, WebhookSource
 from headwater.errors import ConfigError
@@ -27,6 +28,7 @@ class Rules:
         write_keys: write key → source.
         source_limits, buckets: of the sources that have limits of their own, or a rate.
         checker: the tracking plan; None when nothing is planned.
+        proxies: whom `X-Forwarded-For` is believed.
         aliases: first-party path prefix → the path it stands for, the longest first.
     """
 
@@ -39,13 +41,15 @@ class Rules:
     cookie: Cookie | None = None
     admin_tokens: list[AdminToken] = field(default_factory=list)
     webhooks: Mapping[str, WebhookSource] = field(default_factory=dict)
+    proxies: Sequence[Network] = LOOPBACK
 
     @classmethod
     def from_config(cls, config: Config, before: Rules | None = None) -> Rules:
         """The rules of a config; a rate that did not change goes on from `before`.
 
         Raises:
-            ConfigError: the tracking plan cannot be compiled, or nobody knows how a webhook source's tool calls.
+            ConfigError: the tracking plan cannot be compiled, nobody knows how a webhook source's tool calls, or a
+                trusted proxy is no address.
         """
         own = config.platform.collector
         limits = {
@@ -76,6 +80,7 @@ class Rules:
             cookie=own.cookie,
             admin_tokens=config.platform.admin_tokens,
             webhooks=webhooks,
+            proxies=networks(own.trusted_proxies),
         )
 
     def limits_of(self, source: str | None) -> Limits:

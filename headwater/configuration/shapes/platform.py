@@ -19,7 +19,8 @@ class Limits(Struct, forbid_unknown_fields=True):
         request_bytes, request_events: of one request, unpacked.
         incoming_bytes: all bodies that are on their way at a time.
         client_requests: of one client's address that are on their way at a time; beyond it the answer is 503. 0: any
-            number, for a collector behind a proxy that does not name the client (`X-Forwarded-For`).
+            number, for a collector behind a proxy that does not name the client. One that does, in `X-Forwarded-For`,
+            is believed where it is among `trusted_proxies`; else all its clients count as one.
         header_seconds: how long a client may take to send a request's head, and a connection may be idle; more than
             the minute for which load balancers keep one. A change needs a restart.
         body_seconds: how long a client may take to send a body.
@@ -57,6 +58,8 @@ class Collector(Struct, forbid_unknown_fields=True):
     Attributes:
         path_aliases: first-party path prefix → the route it stands for (`/hello/e: /v1/batch`), which no blocker lists.
         cookie: set the anonymous id in a cookie where a browser sends none; absent: never.
+        trusted_proxies: addresses or networks (`10.0.0.0/8`) of the proxies before the collector. The client is then
+            the last address in `X-Forwarded-For` that is none of these.
         retention_days: a sealed log segment stays so long after every reader has passed it.
         duplicate_days: an event that comes again within so many days is not delivered again.
     """
@@ -64,6 +67,7 @@ class Collector(Struct, forbid_unknown_fields=True):
     limits: Limits = field(default_factory=Limits)
     path_aliases: dict[str, str] = {}
     cookie: Cookie | None = None
+    trusted_proxies: list[str] = field(default_factory=lambda: ["127.0.0.0/8", "::1"])
     retention_days: float = 7
     duplicate_days: float = 7
 
