@@ -34,7 +34,7 @@ PROJECT_DIR = CHECKOUT / "dbt_project"
 PARSED = "partial_parse.msgpack"
 MANIFEST = "manifest.json"
 _HOME = "{home}"
-_KEPT = 3  # states of the project
+_KEPT = 5  # states of the project
 
 
 def dbt_executable() -> str:
