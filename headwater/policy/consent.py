@@ -30,22 +30,23 @@ def allows(consent: Consent | None, payload: Mapping[str, Any]) -> bool:
 def allowed(payload: Mapping[str, Any], category: str) -> bool | None:
     """What the message says of one category; None when it carries no preferences at all.
 
-    One that is not named among Segment's preferences, or not in a list of allowed ids, was not allowed.
+    One that is not named among Segment's preferences, or not in a list of allowed ids, was not allowed. Where the
+    message contradicts itself, in one dialect or between the two, the refusal counts.
     """
     context = payload.get("context")
     if not isinstance(context, Mapping):
         return None
     consent = context.get("consent")
     preferences = consent.get("categoryPreferences") if isinstance(consent, Mapping) else None
+    said = []
     if isinstance(preferences, Mapping) and preferences:
-        return preferences.get(category) is True
+        said.append(preferences.get(category) is True)
     management = context.get("consentManagement")
-    if not isinstance(management, Mapping):
-        return None
-    allowed, denied = _ids(management.get("allowedConsentIds")), _ids(management.get("deniedConsentIds"))
-    if not allowed and not denied:
-        return None
-    return category in allowed if allowed else category not in denied
+    if isinstance(management, Mapping):
+        allowed, denied = _ids(management.get("allowedConsentIds")), _ids(management.get("deniedConsentIds"))
+        if allowed or denied:
+            said.append(category not in denied and (category in allowed or not allowed))
+    return all(said) if said else None
 
 
 def integrations_allows(names: Iterable[str], payload: Mapping[str, Any]) -> bool:

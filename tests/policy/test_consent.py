@@ -18,6 +18,10 @@ def rudder(**lists: Any) -> dict[str, Any]:
     return {"context": {"consentManagement": lists}}
 
 
+def both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {"context": one["context"] | other["context"]}
+
+
 @pytest.mark.parametrize(
     ("payload", "for_all", "for_any"),
     [
@@ -33,6 +37,10 @@ def rudder(**lists: Any) -> dict[str, Any]:
         (rudder(deniedConsentIds=["other"]), True, True),
         (rudder(allowedConsentIds={"marketing": True, "analytics": False}), False, True),
         (rudder(allowedConsentIds=["marketing"], deniedConsentIds=["analytics"]), False, True),
+        (rudder(allowedConsentIds=["marketing", "analytics"], deniedConsentIds=["marketing"]), False, True),
+        (both(segment(marketing=True, analytics=True), rudder(deniedConsentIds=["marketing"])), False, True),
+        (both(segment(marketing=True, analytics=True), rudder(deniedConsentIds=["other"])), True, True),
+        (both(segment(marketing=False), rudder(allowedConsentIds=["marketing", "analytics"])), False, False),
     ],
 )
 def test_categories_are_read_in_both_dialects(payload: dict[str, Any], for_all: bool, for_any: bool) -> None:
