@@ -76,12 +76,13 @@ _COLUMNS = {
 @dataclass
 class QuarantineReplayed:
     """What one replay did: of `chosen` rows, events that were accepted or dropped, and rows that stay, by reason;
-    beside them `already`, the rows that had been put through before."""
+    beside them `already`, the rows that had been put through before, and `waiting`, those that have not landed yet."""
 
     chosen: int = 0
     accepted: int = 0
     dropped: int = 0
     already: int = 0
+    waiting: int = 0
     still: Counter[str] = field(default_factory=Counter)
 
 

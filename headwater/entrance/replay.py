@@ -112,8 +112,11 @@ def _rows(settings: Settings, choice: Choice, mended: Path | None) -> Any:
 
 def _quarantine(settings: Settings, config: Config, choice: Choice, mended: Path | None) -> tuple[dict[str, Any], str]:
     from headwater.collect import quarantine as aside
+    from headwater.collect.unlanded import count_unlanded
 
+    waiting = count_unlanded(settings, choice) if mended is None else 0
     report = aside.replay_quarantine(settings, config, _rows(settings, choice, mended))
+    report.waiting = waiting
     lines = [
         f"{report.chosen:,} rows put through again: {report.accepted:,} events accepted, "
         f"{report.dropped:,} dropped by the plan, {report.still.total():,} rows stay kept aside."
@@ -121,13 +124,13 @@ def _quarantine(settings: Settings, config: Config, choice: Choice, mended: Path
     lines += [f"  {count:>8,}  still: {words}" for words, count in report.still.most_common()]
     if report.already:
         lines.append(f"{report.already:,} rows were already replayed, and are not put through a second time.")
-    if not report.chosen:
-        lines.append("Only what has landed can be put through again: a row of the last minute may not be there yet.")
+    lines += _waiting(waiting)
     return vars(report), "\n".join(lines)
 
 
 def _dry_run(settings: Settings, choice: Choice, mended: Path | None) -> tuple[dict[str, Any], str]:
     from headwater.collect import quarantine as aside
+    from headwater.collect.unlanded import count_unlanded
 
     rows = _rows(settings, choice, mended)
     counts = aside.count_by_reason(rows)
@@ -136,7 +139,15 @@ def _dry_run(settings: Settings, choice: Choice, mended: Path | None) -> tuple[d
     lines += [f"  {count:>8,}  {words}" for words, count in counts.most_common()]
     if already:
         lines.append(f"{already:,} rows were already replayed.")
-    return {"chosen": counts.total(), "already": already, "reasons": counts}, "\n".join(lines)
+    waiting = count_unlanded(settings, choice) if mended is None else 0
+    lines += _waiting(waiting)
+    told = {"chosen": counts.total(), "already": already, "waiting": waiting, "reasons": counts}
+    return told, "\n".join(lines)
+
+
+def _waiting(count: int) -> list[str]:
+    words = "row has not landed yet" if count == 1 else "rows have not landed yet"
+    return [f"{count:,} {words}: only what has landed can be put through again."] if count else []
 
 
 def _export(settings: Settings, choice: Choice, mended: Path | None, path: Path) -> tuple[dict[str, Any], str]:

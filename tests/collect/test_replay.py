@@ -6,12 +6,14 @@ import json
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from headwater.collect.unlanded import count_unlanded
 from headwater.configuration import load_config
 from headwater.entrance.replay import replay
 from headwater.errors import UsageError
@@ -19,10 +21,14 @@ from headwater.land.events import land_events
 from headwater.load.dropped import load_dropped
 from headwater.load.events import load_events
 from headwater.load.quarantine import load_quarantine
+from headwater.policy.choice import Choice
 from headwater.settings import CHECKOUT, load_settings
+from headwater.storage.failures import Failures
 from headwater.storage.lake import open_lake
+from headwater.storage.log import segments
 from headwater.storage.warehouse import connect, ensure_schemas
 from tests.collect.conftest import CollectorProcess, free_port
+from tests.push.log_events import write_events
 
 PLAN = """
 event: Order Completed
@@ -116,6 +122,32 @@ def test_the_whole_loop_violation_fix_replay_once_and_nothing_the_second_time(sh
     assert second[2] > second[1]
     [(quarantine_id, replayed_at)] = loaded(shop, "select quarantine_id, replayed_at from raw.quarantine")
     assert (quarantine_id, replayed_at) == (second[3], second[2])
+
+
+@pytest.mark.slow
+def test_rows_that_have_not_landed_are_told_and_not_taken(shop, tmp_path):
+    shop.post("/v1/batch", {"batch": [order(1, "x")]})
+    landed(shop)
+    shop.post("/v1/batch", {"batch": [order(2, "y"), order(3, 5), order(4, "z")]})
+    planned(tmp_path, "string")
+    assert "2 rows have not landed yet" in again(shop, "--dry-run").output
+    assert "1 row has not landed yet" in again(shop, "--dry-run", "--id", "m4").output
+    assert "not landed" not in again(shop, "--dry-run", "--event", "Order Cancelled").output
+    assert json.loads(again(shop, "--json", "--reason", "wrong_type").output)["waiting"] == 2
+    landed(shop)
+    assert "not landed" not in again(shop, "--dry-run").output
+
+
+def test_what_a_transformation_failed_at_waits_for_landing_too(tmp_path):
+    settings = load_settings(tmp_path / "home", tmp_path / "config")
+    write_events(settings.log_dir, {**order(1, 5)}, {**order(2, 5)})
+    (segment,) = segments(settings.log_dir)
+    last = [record.end for record in segment.records()][-1]
+    with closing(Failures(settings)) as failures:
+        failures.decide("web", segment.name, last, {last: ("tidy", "tidy.py, line 2: ZeroDivisionError", False)})
+    assert count_unlanded(settings, Choice()) == 1
+    assert count_unlanded(settings, Choice(reason="zerodivision", source="web", event="Order Completed")) == 1
+    assert count_unlanded(settings, Choice(ids=("m1",))) == 0
 
 
 @pytest.mark.slow
