@@ -205,24 +205,37 @@ def _channels(numbers: Numbers) -> Section:
         [
             words.name(row["channel"]),
             words.money(row["revenue_cents"] or 0, currency),
+            words.money(row["retail_revenue_cents"] or 0, currency),
             words.money(row["spend_cents"], currency) if row["spend_cents"] else words.NOTHING,
             f"{row['new_customers'] or 0:,.0f}",
             words.money(row["cac_cents"], currency) if row["cac_cents"] else words.NOTHING,
             f"{row['roas']:.2f}" if row["roas"] else words.NOTHING,
+            f"{row['retail_roas']:.2f}" if row["retail_roas"] else words.NOTHING,
+            _lift(row),
         ]
         for row in numbers.channels
     ]
+    heads = ["Channel", "Revenue", "Of it retail", "Spend", "New customers", "Cost of each", "Return on spend"]
+    heads += ["Of retail", "Orders it brought"]
     return Section(
         "What each channel brings",
         f"Order revenue of all time, shared out among the channels by which buyers came{how}, beside what was spent on"
-        " each. It does not tell what would not have been bought without a channel. The cost of each new customer is a"
-        " channel's spend over those credited to it; the blended cost in the scorecard is lower, because it counts"
-        " those who came without an ad, too.",
+        " each. That does not tell what would not have been bought without a channel; the orders it brought do, as the"
+        " 95 % interval of a comparison of people reached with people like them, where there is one. The cost of each"
+        " new customer is a channel's spend over those credited to it; the blended cost in the scorecard is lower,"
+        " because it counts those who came without an ad, too.",
         charts.channels(numbers.channels, currency) if has_any else "",
-        (["Channel", "Revenue", "Spend", "New customers", "Cost of each", "Return on spend"], rows)
-        if has_any
-        else None,
+        (heads, rows) if has_any else None,
     )
+
+
+def _lift(row: dict[str, Any]) -> str:
+    """Orders that came because of a channel, as the interval says."""
+    if row["incremental_orders_low"] is None:
+        return words.NOTHING
+    if not row["is_incremental"]:
+        return "none shown"
+    return f"{row['incremental_orders_low']:,.0f} to {row['incremental_orders_high']:,.0f}"
 
 
 def _cohorts(numbers: Numbers) -> Section:

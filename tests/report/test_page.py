@@ -25,8 +25,8 @@ def test_the_page_shows_each_number_in_its_unit_with_its_change(marts: duckdb.Du
     assert "Test &amp; Sons" in text
     assert "Order revenue What it is. €1,235 ▲ 23.5 %" in text
     assert "1 to 28 Feb 2026" in text and "1 Jan to 9 Mar 2026" in text and "2 to 8 Mar 2026" in text
-    assert "Paid search €200.00 €50.00 4 €12.50 4.00" in text
-    assert "Direct €900.00 – 9 – –" in text
+    assert "Paid search €200.00 €180.00 €50.00 4 €12.50 4.00 3.60 12 to 1,100" in text
+    assert "Direct €900.00 €900.00 – 9 – – – –" in text
 
 
 def _page(marts: duckdb.DuckDBPyConnection, folder: Path, **more: Any) -> str:
@@ -106,7 +106,7 @@ def test_the_channels_are_those_of_the_companys_attribution_model(marts: duckdb.
         " marts.marketing_efficiency where model = 'linear'"
     )
     text = _page(marts, tmp_path)
-    assert "(model: linear)" in text and "Display €70.00 €70.00 1 €70.00 1.00" in text
+    assert "(model: linear)" in text and "Display €70.00 €70.00 €70.00 1 €70.00 1.00 1.00 none shown" in text
     assert "Paid search" not in text
 
 
