@@ -10,9 +10,12 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 
 from headwater.collect.judge import Accepted
+from headwater.errors import UnavailableError
+from headwater.storage.failures import Failures
 from headwater.storage.log import Disk, LogReader, LogWriter, segments
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -129,6 +132,12 @@ class Metrics:
             "Bytes that a reader of the log has not passed yet.",
             (({"reader": name}, size) for name, size in lag),
         )
+        lines += _family(
+            "headwater_source_transformations_suspended",
+            "gauge",
+            "Sources whose last event was kept aside unasked, because their transformations hang.",
+            (({"source": source}, 1) for source in _suspended(log.directory)),
+        )
         return "\n".join(lines) + "\n"
 
     def _histogram(self) -> list[str]:
@@ -155,6 +164,12 @@ def log_lag(log_dir: Path) -> dict[str, int]:
         ahead = sum(size for name, size in sizes.items() if name >= place.segment)
         lag[path.stem] = max(ahead - (place.offset if place.segment in sizes else 0), 0)
     return lag
+
+
+def _suspended(log_dir: Path) -> list[str]:
+    with suppress(UnavailableError), closing(Failures(log_dir)) as failures:
+        return sorted(failures.suspended())
+    return []
 
 
 def _family(name: str, kind: str, help_text: str, samples: Iterable[tuple[Mapping[str, str], float]]) -> list[str]:

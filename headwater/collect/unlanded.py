@@ -24,7 +24,7 @@ def count_unlanded(settings: Settings, choice: Choice) -> int:
         UnavailableError: log or failures cannot be read.
     """
     count = 0
-    with closing(Failures(settings)) as failures:
+    with closing(Failures(settings.log_dir)) as failures:
         for segment in segments(settings.log_dir, after=LogReader(settings.log_dir, LANDER).committed.segment):
             failed: dict[str, dict[int, Failure]] = {}
             try:

@@ -5,6 +5,8 @@ Belongs here: the command. Does not belong here: the layout of what is held (`su
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import click
 
 from headwater.configuration import load_config
@@ -14,6 +16,7 @@ from headwater.entrance.summary import show_summary
 from headwater.errors import UsageError
 from headwater.push.checking import refuse_faults
 from headwater.settings import Settings, load_settings
+from headwater.storage.failures import Failures
 from headwater.storage.home import read_home
 
 
@@ -24,6 +27,9 @@ def status(home: str | None, config: str | None) -> None:
     """Show what runs in this home, what it holds, and how old that is."""
     settings = load_settings(home, config)
     _show_running(settings)
+    with closing(Failures(settings.log_dir)) as failures:
+        for source, why in failures.suspended().items():
+            click.echo(f"Events of source {source} are kept aside: {why}")
     held = read_home(settings)
     if held is None or not settings.warehouse_read.exists():
         raise UsageError(f"{settings.home} holds nothing yet.", hint="`make run` fills it.")

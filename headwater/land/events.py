@@ -74,7 +74,7 @@ def land_events(settings: Settings, config: Config) -> EventsLanded:
     """
     _recover_if_unlocked(settings)
     reader, lake, report = LogReader(settings.log_dir, LANDER), open_lake(settings), EventsLanded()
-    with closing(Failures(settings)) as failures, Pipeline.of(settings, config, failures) as pipeline:
+    with closing(Failures(settings.log_dir)) as failures, Pipeline.of(settings, config, failures) as pipeline:
         for segment in reader.sealed():
             with _no_garbage_collection():
                 _land_segment(lake, segment, pipeline, report)
@@ -209,14 +209,21 @@ def _head(payload: bytes, route_type: str | None) -> tuple[str | None, str | Non
     """Type and event name of what is kept aside, as far as they can be read."""
     try:
         found = _decode(payload)
-    except (ValueError, RecursionError):
-        try:
-            found = json.loads(payload)  # it reads numbers that are too large for anybody
-        except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if "out of range" not in str(error):
             return route_type, None
-        if not isinstance(found, dict):
-            return route_type, None
+        found = _lenient(payload)
     return route_type or identifier(found.get("type")), identifier(found.get("event"))
+
+
+def _lenient(payload: bytes) -> dict[str, Any]:
+    """An event with a number that is too large for anybody; nothing where it is no plain text either."""
+    try:
+        found = json.loads(payload)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _request_ip(envelope: Envelope, event: Event, is_changed: bool) -> str | None:

@@ -109,7 +109,7 @@ class Chooser:
         assert decided.stream is not None
         self._destination, self._config = destination, decided
         self._names = (decided.integrations_name or destination.integrations_name, destination.type, name)
-        self._failures = Failures(settings)
+        self._failures = Failures(settings.log_dir)
         self._pipeline = Pipeline.of(settings, config, self._failures)
         self._transformer = Transformer.of(settings, config, decided.transformations)
         self._redactor = Redactor(decided.privacy, config.tracking_plan)

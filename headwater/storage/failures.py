@@ -4,8 +4,8 @@ Belongs here: keeping what the first reader of an event found, so that the lande
 outcome, whoever reads first, is restarted, or is faster. Does not belong here: when a chain is suspended
 (`headwater.policy.breaker`), what a transformation does.
 
-One SQLite file, shared by all readers of the home's log: how far into a segment a source's events are decided, and
-which of those have failed; all others may be asked about. Without an fsync after each stretch: a power cut forgets at
+One SQLite file beside the segments, shared by all readers of the log: how far into a segment a source's events are
+decided, and which of those have failed; all others may be asked about. Without an fsync after each stretch: a power cut forgets at
 most what nobody has told anybody yet but the destinations that went on in the last moments.
 """
 
@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from headwater.errors import UnavailableError
-from headwater.settings import Settings
 
 Failure = tuple[str, str, bool]
 """Transformation, why, whether it was not asked (suspended)."""
@@ -43,8 +42,8 @@ class Failures:
     Every method raises `UnavailableError` where the file cannot be read or written.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._path = settings.home / "failures.sqlite"
+    def __init__(self, log_dir: Path) -> None:
+        self._path = log_dir / "failures.sqlite"
         self._opened: sqlite3.Connection | None = None
 
     def known(self, source: str, segment: str, first: int, last: int) -> tuple[int, dict[int, Failure]]:

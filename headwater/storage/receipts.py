@@ -154,7 +154,7 @@ def find_receipt(settings: Settings, message_id: str) -> Receipt:
     """
     import duckdb
 
-    with closing(Failures(settings)) as failures:
+    with closing(Failures(settings.log_dir)) as failures:
         waiting = [_judged(failures, arrival) for arrival, _ in _in_log(settings, message_id)]
     with duckdb.connect() as con:
         con.execute("set timezone = 'UTC'")

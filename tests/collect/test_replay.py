@@ -143,7 +143,7 @@ def test_what_a_transformation_failed_at_waits_for_landing_too(tmp_path):
     write_events(settings.log_dir, {**order(1, 5)}, {**order(2, 5)})
     (segment,) = segments(settings.log_dir)
     last = [record.end for record in segment.records()][-1]
-    with closing(Failures(settings)) as failures:
+    with closing(Failures(settings.log_dir)) as failures:
         failures.decide("web", segment.name, last, {last: ("tidy", "tidy.py, line 2: ZeroDivisionError", False)})
     assert count_unlanded(settings, Choice()) == 1
     assert count_unlanded(settings, Choice(reason="zerodivision", source="web", event="Order Completed")) == 1

@@ -9,6 +9,7 @@ import shutil
 import signal
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ import pytest
 
 from headwater.configuration import load_config
 from headwater.settings import CHECKOUT, load_settings
+from headwater.storage.failures import Failures
 from headwater.storage.log import LogReader, Record
 from tests.collect.conftest import WEB, CollectorProcess, free_port
 
@@ -292,7 +294,10 @@ def test_metrics_are_read_by_prometheus_and_count_what_happened(collector: Colle
     reader = LogReader(collector.log_dir, "someone")
     reader.read()
     reader.commit()
+    with closing(Failures(collector.log_dir)) as failures:
+        failures.decide("web", "000000000009-1", 9, {9: ("picky", "suspended after 3 hangs in a row", True)})
     after = metrics(collector)
+    assert after['headwater_source_transformations_suspended{source="web"}'] == 1
     risen = {name: value - before.get(name, 0) for name, value in after.items() if value != before.get(name, 0)}
     name = "headwater_collector_events_total"
     assert risen[f'{name}{{source="web",outcome="accepted",reason=""}}'] == 2

@@ -169,6 +169,8 @@ def test_what_the_collector_kept_aside_lands_in_quarantine(settings: Settings) -
     [
         (b'{"type":"page","userId":"u","x":1e999}', "number out of range"),
         (b'{"type":"page","userId":"\\ud800"}', "not JSON"),
+        (b'{"type":"track","event":"\\ud800","userId":"u"}', "not JSON"),
+        (b'{"type":"track","userId":"u","x":1e999,"event":"\\ud800"}', "number out of range"),
     ],
 )
 def test_an_event_that_cannot_be_written_as_json_is_kept_aside(settings: Settings, payload: bytes, reason: str) -> None:

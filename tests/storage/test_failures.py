@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from headwater.errors import UnavailableError
-from headwater.settings import load_settings
 from headwater.storage.failures import Failures
 
 HUNG = ("picky", "took longer than 1 s", False)
@@ -17,7 +16,7 @@ NOT_ASKED = ("picky", "suspended after 3 hangs in a row", True)
 
 @pytest.fixture
 def failures(tmp_path: Path) -> Iterator[Failures]:
-    found = Failures(load_settings(home=tmp_path, config=tmp_path))
+    found = Failures(tmp_path)
     yield found
     found.close()
 
