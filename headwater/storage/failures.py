@@ -5,8 +5,8 @@ outcome, whoever reads first, is restarted, or is faster. Does not belong here: 
 (`headwater.policy.breaker`), what a transformation does.
 
 One SQLite file beside the segments, shared by all readers of the log: how far into a segment a source's events are
-decided, and which of those have failed; all others may be asked about. Without an fsync after each stretch: a power cut forgets at
-most what nobody has told anybody yet but the destinations that went on in the last moments.
+decided, and which of those have failed; all others may be asked about. Without an fsync after each stretch: a power cut
+forgets at most the last moments, of which a destination may then have been told otherwise than the lander decides.
 """
 
 from __future__ import annotations
