@@ -11,9 +11,13 @@ from typing import Any
 
 import dagster as dg
 
+from headwater import errors
 from orchestration.checks import FAILING
 
 _NAMED = 5
+_OURS = {
+    name for name, found in vars(errors).items() if isinstance(found, type) and issubclass(found, errors.HeadwaterError)
+}
 
 
 class ProgressHandler(logging.Handler):
@@ -40,10 +44,7 @@ class ProgressHandler(logging.Handler):
                 return f"  check failed ({check.severity.value.lower()}): {about}{rows}{_named(check.metadata)}"
         if event.is_failure:
             error = getattr(event.event_specific_data, "error", None)
-            cause = error
-            while cause is not None and cause.cause is not None:
-                cause = cause.cause
-            return f"  {event.step_key or 'run'} failed: {cause.message.strip() if cause else event.message}"
+            return f"  {event.step_key or 'run'} failed: {_said(error) if error else event.message}"
         return ""
 
     def _message(self, record: logging.LogRecord) -> str:
@@ -51,6 +52,13 @@ class ProgressHandler(logging.Handler):
             return ""
         meta: dict[str, Any] = getattr(record, "dagster_meta", None) or {}
         return f"  {record.levelname.lower()}: {meta.get('orig_message') or record.getMessage()}"
+
+
+def _said(error: Any) -> str:
+    """The platform's own sentence where it has one, else what was at the bottom of it."""
+    while error.cls_name not in _OURS and error.cause is not None:
+        error = error.cause
+    return str(error.message.strip().removeprefix(f"headwater.errors.{error.cls_name}: "))
 
 
 def _named(metadata: Any) -> str:

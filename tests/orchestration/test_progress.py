@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from headwater.errors import UnavailableError
 from orchestration.progress import progress
 
 
@@ -35,3 +36,23 @@ def test_a_failed_check_that_tells_its_rows_names_the_first_of_them(capsys):
     said = capsys.readouterr().out
     assert "  check failed (warn): orders priced: 9 rows\n    destination tool, message_ids m0\n" in said
     assert "m4" in said and "m5" not in said
+
+
+def test_a_failed_step_says_the_platforms_own_sentence_and_not_what_was_below_it(capsys):
+    @dg.asset
+    def events():
+        try:
+            raise ConnectionError("closed before we received a valid response")
+        except ConnectionError as error:
+            raise UnavailableError("The lake s3://b/ does not answer.", hint="Run it again.") from error
+
+    @dg.asset
+    def orders():
+        raise RuntimeError("outside") from ValueError("at the bottom")
+
+    for asset in (events, orders):
+        job = dg.Definitions(assets=[asset], loggers={"console": progress}).resolve_implicit_global_asset_job_def()
+        job.execute_in_process(run_config={"loggers": {"console": {}}}, raise_on_error=False)
+    said = capsys.readouterr().out
+    assert "  events failed: The lake s3://b/ does not answer. Run it again.\n" in said
+    assert "  orders failed: ValueError: at the bottom\n" in said
