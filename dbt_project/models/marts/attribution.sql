@@ -121,7 +121,7 @@ final as (
         channel,
         campaign,
         ad_id,
-        position,
+        cast(position as bigint) as position,
         credit,
         whole_cents + case when cut_rank <= left_cents then 1 else 0 end as revenue_cents,
         currency,

@@ -82,16 +82,23 @@ last_year as (
     group by orders.customer_id
 ),
 
+visited as (
+    select
+        customer_id,
+        platform,
+        count(*) as count_visits
+    from sessions
+    group by customer_id, platform
+),
+
 platforms as (
     select
         customer_id,
         platform as preferred_platform
-    from sessions
-    group by customer_id, platform
+    from visited
     qualify
         row_number() over (
-            partition by customer_id
-            order by count(*) desc nulls last, platform
+            partition by customer_id order by count_visits desc nulls last, platform asc
         ) = 1
 ),
 

@@ -26,8 +26,9 @@ final as (
         cast(revenue_cents as double) / count_paths as revenue_per_path_cents,
         average_touches,
         average_days_to_conversion,
-        row_number() over (
-            order by count_conversions desc, revenue_cents desc, path asc
+        cast(
+            row_number() over (order by count_conversions desc, revenue_cents desc, path asc)
+            as bigint
         ) as path_rank
     from grouped
 )
