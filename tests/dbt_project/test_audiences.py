@@ -70,7 +70,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     assert len(FILES) == 2
     for path, content in FILES.items():
         (folder / path).write_text(content)
-    (selected,) = re.findall(r"`dbt build --select ([^`]*people_who_asked[^`]*)`", documents.text("CONTRIBUTING.md"))
+    (selected,) = re.findall(
+        r"^dbt build --select (.*people_who_asked.*)$", documents.text("CONTRIBUTING.md"), re.MULTILINE
+    )
     made.dbt("build", AS_OF, *selected.split())
     yield made
 
