@@ -28,7 +28,8 @@
 {#
     The groups (people, say) of which `relation` has other rows now than those that `built` was made of: late rows, rows
     of another person, rows that are gone. As rows of one column, `key`. Each side is read once and only added up, which
-    costs a small part of building it; `columns` are what both have, the key aside.
+    costs a small part of building it; `columns` are what both have, the key aside. `relation` is better no CTE that is
+    read again: DuckDB would write all of it down first.
 #}
 {% macro changed_groups(relation, built, key, columns) %}
     {% set told %}

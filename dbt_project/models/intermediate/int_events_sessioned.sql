@@ -13,18 +13,25 @@
     'source', 'message_id', 'type', 'event_name', 'platform', 'occurred_at', 'known_at',
 ] %}
 
+{%- set of_visits -%}
+    (
+        select *
+        from {{ ref('int_events_identified') }}
+        where platform is not null and customer_id is not null and occurred_at is not null
+    )
+{%- endset %}
+
 with events as (
     select
         customer_id,
         {{ told | join(', ') }}
-    from {{ ref('int_events_identified') }}
-    where platform is not null and customer_id is not null and occurred_at is not null
+    from {{ of_visits }} as of_visits
 ),
 
 {% if is_incremental() %}
     changed as (
         {% if is_built_alike(this, ['session_gap_minutes']) %}
-            {{ changed_groups('events', this, 'customer_id', told) }}
+            {{ changed_groups(of_visits, this, 'customer_id', told) }}
         {% else %}
             select customer_id from events
             union
@@ -42,9 +49,9 @@ with events as (
     gone as (
         select changed.customer_id
         from changed
-        left join events
-            on changed.customer_id = events.customer_id
-        where events.customer_id is null
+        left join fresh
+            on changed.customer_id = fresh.customer_id
+        where fresh.customer_id is null
     ),
 {% else %}
     fresh as (

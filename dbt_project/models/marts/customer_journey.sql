@@ -24,7 +24,7 @@ with touchpoints as (
 {% if is_incremental() %}
     changed as (
         {% if is_built_alike(this, []) %}
-            {{ changed_groups('touchpoints', this, 'customer_id', told) }}
+            {{ changed_groups(ref('int_touchpoints_unioned'), this, 'customer_id', told) }}
         {% else %}
             select customer_id from touchpoints
             union
