@@ -1,7 +1,7 @@
-"""The example company from its first event to its profiles, run as a user runs it: again, killed, and with news.
+"""The example company from its first event to its profiles, run as a user runs it: again, killed, on S3, and with news.
 
-The tests share one home and go in the order of this file; `twin` is a copy of it as it was when all events had been
-collected and nothing had been made of them.
+The tests share one home and go in the order of this file; `twin` and `on_s3` are copies of it as it was when all events
+had been collected and nothing had been made of them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import pytest
 from headwater.report.words import money
 from headwater.settings import CHECKOUT
 from tests.e2e.product import OF_ATTEMPT, Product, differences, warehouse_is_held_by
+from tests.s3_front import front
+from tests.s3_server import KEYS, s3_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -34,10 +36,11 @@ OF_RUN = {"push.sync_runs", "ml.models"}
 
 @dataclass
 class Company:
-    """The shared home, a copy of it from before its first graph, what the first run said and what it left."""
+    """The shared home, two copies of it from before its first graph, what the first run said and what it left."""
 
     product: Product
     twin: Product
+    on_s3: Product
     text: str
     content: dict[str, tuple[int, int]]
 
@@ -53,11 +56,12 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
     collecting.wait_until(lambda: "the whole graph" in collecting.text(), "the graph")
     collecting.kill()
     product.await_rest()
-    twin = Product(folder / "twin", ports_of=product)
-    shutil.copytree(product.home, twin.home, ignore=shutil.ignore_patterns("*.sock", "processes.json"))
+    copies = [Product(folder / name, ports_of=product) for name in ("twin", "on_s3")]
+    for copy in copies:
+        shutil.copytree(product.home, copy.home, ignore=shutil.ignore_patterns("*.sock", "processes.json"))
     ended = product.run("run")
     assert ended.code == 0, ended.text
-    return Company(product, twin, ended.text, product.content())
+    return Company(product, *copies, ended.text, product.content())
 
 
 def requests_to_tools(product: Product) -> int:
@@ -135,6 +139,39 @@ def test_killed_again_and_again_it_ends_in_the_same_warehouse(company):
     assert dagster_runs(twin.home) == ["FAILURE"] * len(places) + ["SUCCESS"]
     undisturbed = company.product.content(leave_out=OF_ATTEMPT)
     assert set(differences(undisturbed, twin.content(leave_out=OF_ATTEMPT))) <= OF_RUN | {"push.online_runs"}
+
+
+def test_a_lake_on_s3_gives_the_same_rows_though_the_server_is_away_for_a_while(company, tmp_path):
+    product, wrong = company.on_s3, "wr0ng-s3cr3t-of-the-tests"
+    with s3_server(tmp_path) as endpoint, front(endpoint) as server:
+        product.environment |= KEYS | {"AWS_ENDPOINT_URL": server.url}
+        lake = ("run", "--lake", "s3://bucket/some/prefix")
+        refused = product.run(*lake, AWS_SECRET_ACCESS_KEY=wrong)
+        assert refused.code == 4, refused.text
+        assert f"{server.url} refuses the keys" in refused.text and len(refused.text.splitlines()) == 1
+        nowhere = product.run("run", "--lake", "s3://nowhere/prefix")
+        assert nowhere.code == 4 and "has no bucket «nowhere». Make the bucket" in nowhere.text
+        assert not product.home.joinpath("warehouse.duckdb").exists()
+
+        run = product.start(*lake)
+        run.wait_until(lambda: "raw/events" in run.text(), "loading events", seconds=900)
+        server.is_down = True
+        run.process.wait(1200)
+        assert run.process.returncode != 0
+        assert f"{server.url} does not answer" in run.text()
+        server.is_down = False
+
+        ended = product.run("run")  # the home knows its lake
+        assert ended.code == 0, ended.text
+        assert "the lake at s3://bucket/some/prefix" in ended.text
+    undisturbed = company.product.content(leave_out=OF_ATTEMPT)
+    assert set(differences(undisturbed, product.content(leave_out=OF_ATTEMPT))) <= OF_RUN | {"push.online_runs"}
+    assert not (product.home / "lake").exists()
+    told = refused.text + nowhere.text + run.text() + ended.text
+    assert not [secret for secret in (wrong, KEYS["AWS_SECRET_ACCESS_KEY"]) if secret in told]
+    for file in (path for path in product.home.rglob("*") if path.is_file()):
+        content = file.read_bytes()
+        assert wrong.encode() not in content and KEYS["AWS_SECRET_ACCESS_KEY"].encode() not in content, file
 
 
 def test_an_event_posted_to_the_collector_comes_back_as_a_profile_under_each_of_its_ids(company):
