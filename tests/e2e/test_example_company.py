@@ -7,6 +7,7 @@ had been collected and nothing had been made of them.
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import sqlite3
 import time
@@ -88,6 +89,8 @@ def test_the_report_shows_the_revenue_that_the_warehouse_has(company):
     assert revenue > 0
     row = page.read_text(encoding="utf-8").partition("<td>Order revenue<")[2].partition("</tr>")[0]
     assert f"<td>{money(revenue, 'USD')}<" in row
+    checked = re.search(r"Of the (\d+) tests of what they are made of, (\d+) passed", page.read_text(encoding="utf-8"))
+    assert checked and int(checked[1]) >= int(checked[2]) > 100
     assert str(page) in company.text
 
 
