@@ -119,8 +119,19 @@ final as (
             and sessions.platform = names.platform
             and sessions.session_number = names.session_number
     {% if is_incremental() %}
-        union all by name
-        select customer_id from gone
+        union all
+        select
+            cast(null as string) as source,
+            cast(null as string) as message_id,
+            cast(null as string) as session_id,
+            customer_id,
+            cast(null as string) as platform,
+            cast(null as string) as type,  -- noqa: RF04
+            cast(null as string) as event_name,
+            cast(null as timestamp) as occurred_at,
+            cast(null as timestamp) as known_at,
+            cast(null as boolean) as is_first
+        from gone
     {% endif %}
 )
 
