@@ -117,7 +117,7 @@ def test_before_the_first_push_health_says_so(api: Api, store: OnlineStore) -> N
 def test_the_description_names_every_route_and_needs_nothing_from_elsewhere(api: Api) -> None:
     described = api.get("/openapi.json").json()
     inside = {"receipts/{message_id}", "live", "plan", "destinations", "destinations/{name}", "replay"}
-    routes = {"/v1/profiles/{id_type}/{id}", "/health", "/version", *(f"/v1/{path}" for path in inside)}
+    routes = {"/v1/profiles/{id_type}/{id}", "/health", "/version", "/report", *(f"/v1/{path}" for path in inside)}
     assert set(described["paths"]) == routes
     answers = described["paths"]["/v1/profiles/{id_type}/{id}"]["get"]["responses"]
     assert {"200", "401", "404", "503"} <= set(answers)
