@@ -128,7 +128,6 @@ def draw_person(world: World, index: int) -> Person:
     age = rng.triangular(25, 47, 34) if habit == "loyal" and rng.random() < 0.7 else rng.triangular(17, 74, 36)
     birth_date = to_date(world.opened - int(age * 365.25))
     country, locale = rng.choices(COUNTRIES, (0.62, 0.12, 0.16, 0.06, 0.04))[0]
-    household = index // 40 if habit != "passer" and index % 40 in (7, 8) else None
     pace = {"passer": 0.3, "occasional": 0.022, "regular": 0.066, "loyal": 0.285}[habit]
     visits = pace * rng.lognormvariate(0, 0.28 if habit == "loyal" else 0.45)
     conversion = {"passer": 0.02, "occasional": 0.14, "regular": 0.16, "loyal": 0.15}[habit] * rng.uniform(0.55, 1.45)
@@ -146,8 +145,7 @@ def draw_person(world: World, index: int) -> Person:
         birth_date=birth_date,
         country=country,
         locale=locale,
-        # one telephone at home; everybody else has their own
-        phone=number_of(country, index if household is None else household * 40 + 7),
+        phone=number_of(country, index),
         phone_style=rng.randrange(100),
         visits_per_day=visits,
         conversion=conversion,
@@ -160,7 +158,7 @@ def draw_person(world: World, index: int) -> Person:
         favourites=(rng.choice(CATEGORIES), rng.choice(CATEGORIES)),
         channel=rng.choices(CHANNELS, (0.24, 0.2, 0.14, 0.12, 0.16, 0.06, 0.08))[0],
         is_business=habit in ("regular", "loyal") and rng.random() < 0.22,
-        household=household,
+        household=index // 40 if habit != "passer" and index % 40 in (7, 8) else None,
         leaves_after=arrival + 1 + int(rng.expovariate(1 / 6)) if habit == "passer" else 10**9,
     )
     person.devices.append(new_device(rng, 0))
