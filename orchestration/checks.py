@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 from dagster._check import CheckError
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 from duckdb import DuckDBPyConnection
 
 FAILING = "failing"
@@ -52,24 +53,43 @@ def told(event: Any, nodes: Mapping[str, Any], rows: Mapping[str, list[dict[str,
 
 
 def ended_checks(context: dg.AssetExecutionContext) -> dict[str, Any]:
-    """How the checks of everything that an asset is made of ended last: how many passed, which warned, which failed."""
+    """How the checks of everything that an asset is made of ended last: how many passed, which warned, which failed,
+    and how many have never been run."""
     try:
         graph: BaseAssetGraph[Any] = context.repository_def.asset_graph
     except CheckError:  # a run within one process (`make run`) knows its job alone, which is all of the graph
         graph = context.job_def.asset_layer.asset_graph
     before = graph.get_ancestor_asset_keys(context.asset_key)
     keys = [key for key in graph.asset_check_keys if key.asset_key in before]
-    found = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-    told = [record.evaluation for record in found.values() if record.evaluation]
+    ended = _last_evaluations(context.instance, keys)
     named: dict[bool, list[str]] = {True: [], False: []}
-    for one in told:
+    for one in ended:
         if not one.passed:
             named[one.severity == dg.AssetCheckSeverity.WARN].append(f"{one.check_name} ({one.asset_key.path[-1]})")
     return {
-        "passed": sum(one.passed for one in told),
+        "passed": sum(one.passed for one in ended),
         "warned": sorted(named[True]),
         "failed": sorted(named[False]),
+        "not_run": len(keys) - len(ended),
     }
+
+
+def _last_evaluations(instance: dg.DagsterInstance, keys: list[dg.AssetCheckKey]) -> list[dg.AssetCheckEvaluation]:
+    """The last result of each check that has one. A check's latest record may be a plan alone: its run waits, was
+    cancelled or killed; then the result is an older one."""
+    storage = instance.event_log_storage
+    records = dict(storage.get_latest_asset_check_execution_by_key(keys))
+    for key, record in records.items():
+        if record.status not in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES:
+            older = storage.get_asset_check_execution_history(
+                key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+            )
+            records[key] = older[0] if older else record
+    return [
+        found
+        for found in (record.evaluation for record in records.values())
+        if isinstance(found, dg.AssetCheckEvaluation)
+    ]
 
 
 def _node(event: Any, nodes: Mapping[str, Any]) -> Any:

@@ -43,11 +43,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Checks:
-    """How the tests of what the page is made of ended: how many passed, and which warned or failed."""
+    """How the tests of what the page is made of ended: how many passed, which warned or failed, and how many have
+    never been run, which are in no other number."""
 
     passed: int
     warned: list[str]
     failed: list[str]
+    not_run: int = 0
 
     @property
     def total(self) -> int:

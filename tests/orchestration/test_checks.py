@@ -104,4 +104,37 @@ def test_an_asset_can_say_how_the_checks_of_all_before_it_ended() -> None:
 
     later = checked("later", page, of_no_concern=(False, "ERROR"))
     assert dg.materialize([first, second, page, later]).success
-    assert told == {"passed": 1, "warned": ["too_many (first)"], "failed": ["too_old (second)"]}
+    assert told == {"passed": 1, "warned": ["too_many (first)"], "failed": ["too_old (second)"], "not_run": 0}
+
+
+def test_a_check_that_a_later_run_only_planned_counts_as_it_ended_last_and_one_that_never_ran_apart() -> None:
+    told: dict[str, Any] = {}
+    ends = {"holds": (True, "ERROR"), "too_many": (False, "WARN")}  # what the next run evaluates
+    names = [*ends, "never_run"]
+
+    @dg.multi_asset(
+        specs=[dg.AssetSpec("first")],
+        check_specs=[dg.AssetCheckSpec(name, asset="first") for name in names],
+        can_subset=True,
+    )
+    def first():
+        yield dg.MaterializeResult(asset_key="first")
+        for name, (passed, severity) in ends.items():
+            yield dg.AssetCheckResult(
+                asset_key="first", check_name=name, passed=passed, severity=dg.AssetCheckSeverity[severity]
+            )
+
+    @dg.asset(deps=["first"])
+    def page(context):
+        told.update(ended_checks(context))
+
+    job = dg.Definitions(assets=[first, page], jobs=[dg.define_asset_job("job")]).resolve_job_def("job")
+    keys = [dg.AssetCheckKey(dg.AssetKey("first"), name) for name in names]
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert job.execute_in_process(instance=instance).success
+        instance.report_run_canceled(instance.create_run_for_job(job))
+        latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+        assert {key.name: record.status.value for key, record in latest.items()} == dict.fromkeys(names, "PLANNED")
+        ends.clear()
+        assert job.execute_in_process(instance=instance).success
+    assert told == {"passed": 1, "warned": ["too_many (first)"], "failed": [], "not_run": 1}

@@ -121,6 +121,13 @@ def test_tests_that_warned_or_failed_are_named(marts: duckdb.DuckDBPyConnection,
     assert "passed" not in _page(marts, tmp_path / "unknown")
 
 
+def test_tests_that_have_not_run_are_counted_apart(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
+    some = _page(marts, tmp_path / "some", checks=Checks(7, [], [], not_run=2))
+    assert "Of the 7 tests of what they are made of, 7 passed: all. 2 more tests have not run yet." in some
+    none = _page(marts, tmp_path / "none", checks=Checks(0, [], [], not_run=1))
+    assert "Of the" not in none and "1 more test has not run yet." in none
+
+
 def test_a_rising_cost_is_bad_news_and_a_rising_revenue_good(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
     html = write_report(marts, tmp_path, company="Test", currency="EUR").path.read_text(encoding="utf-8")
     assert re.search(r"Cost of a new customer<span>What it is\.</span></td><td>€20\.00<small class=\"bad\">", html)
