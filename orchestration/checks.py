@@ -1,7 +1,7 @@
 """What a failed dbt test tells in Dagster, beyond its number of rows.
 
 Belongs here: the rows of a test that keeps them (`store_failures`), as the check's metadata, the severity of one
-that only warns dbt but fails here, and how the checks before an asset ended. Does not belong here: running dbt
+that only warns dbt but fails here, and how checks ended last. Does not belong here: running dbt
 (`defs/model.py`), or any test's SQL.
 """
 
@@ -61,7 +61,7 @@ def ended_checks(context: dg.AssetExecutionContext) -> dict[str, Any]:
         graph = context.job_def.asset_layer.asset_graph
     before = graph.get_ancestor_asset_keys(context.asset_key)
     keys = [key for key in graph.asset_check_keys if key.asset_key in before]
-    ended = _last_evaluations(context.instance, keys)
+    ended = last_evaluations(context.instance, keys)
     named: dict[bool, list[str]] = {True: [], False: []}
     for one in ended:
         if not one.passed:
@@ -74,7 +74,7 @@ def ended_checks(context: dg.AssetExecutionContext) -> dict[str, Any]:
     }
 
 
-def _last_evaluations(instance: dg.DagsterInstance, keys: list[dg.AssetCheckKey]) -> list[dg.AssetCheckEvaluation]:
+def last_evaluations(instance: dg.DagsterInstance, keys: list[dg.AssetCheckKey]) -> list[dg.AssetCheckEvaluation]:
     """The last result of each check that has one. A check's latest record may be a plan alone: its run waits, was
     cancelled or killed; then the result is an older one."""
     storage = instance.event_log_storage

@@ -44,7 +44,7 @@ class ProgressHandler(logging.Handler):
                 return f"  check failed ({check.severity.value.lower()}): {about}{rows}{_named(check.metadata)}"
         if event.is_failure:
             error = getattr(event.event_specific_data, "error", None)
-            return f"  {event.step_key or 'run'} failed: {_said(error) if error else event.message}"
+            return f"  {event.step_key or 'run'} failed: {said(error) if error else event.message}"
         return ""
 
     def _message(self, record: logging.LogRecord) -> str:
@@ -54,7 +54,7 @@ class ProgressHandler(logging.Handler):
         return f"  {record.levelname.lower()}: {meta.get('orig_message') or record.getMessage()}"
 
 
-def _said(error: Any) -> str:
+def said(error: Any) -> str:
     """The platform's own sentence where it has one, else what was at the bottom of it."""
     while error.cls_name not in _OURS and error.cause is not None:
         error = error.cause

@@ -24,7 +24,7 @@ from headwater.entrance.options import entrance_options, entrance_settings, lake
 from headwater.entrance.processes import Processes, check_ports, run_step, stop_on_signals
 from headwater.entrance.services import service
 from headwater.entrance.summary import show_summary
-from headwater.errors import ConfigError, HeadwaterError
+from headwater.errors import ConfigError, DataError, HeadwaterError
 from headwater.settings import Settings
 from headwater.storage.home import advance_as_of, claim_home, entrance_lock, full_disk_named, held_data, read_home
 from headwater.storage.lake import open_lake
@@ -47,13 +47,20 @@ def run(people: int | None, **options: Any) -> None:
     with full_disk_named(settings), entrance_lock(settings, "headwater run"):
         held = claim_home(settings, options["data"] or held_data(settings))
         click.echo(f"{checked.platform.company}: {held.holds} → {settings.home}{lake_words(settings)}")
+        failed_tables: DataError | None = None
         try:
             with Processes(settings) as processes, ensure_redis(settings):
                 _collect(settings, checked, processes, held.data_dir, people)
-                _materialise(settings)
+                try:
+                    _materialise(settings)
+                except DataError as error:  # tables of a tool: what there is to show is without them
+                    failed_tables = error
+                publish(settings)
         except KeyboardInterrupt:
             raise HeadwaterError("Stopped.", hint="Run it again: it takes up where it was.") from None
         show_summary(settings, checked, seconds=time.monotonic() - begun)
+        if failed_tables is not None:
+            raise failed_tables
 
 
 def _collect(settings: Settings, config: Config, processes: Processes, data: Path | None, people: int | None) -> None:
@@ -101,13 +108,17 @@ def _second_after_last_receipt(settings: Settings) -> datetime | None:
 
 
 def _materialise(settings: Settings) -> None:
-    """One Dagster run of the whole graph, then the read copy."""
+    """One Dagster run of the whole graph.
+
+    Raises:
+        DataError: some tool's table was not pulled to its end; everything else is built.
+        HeadwaterError: as `run_step`.
+    """
     held = read_home(settings)
     run_settings = settings if settings.as_of else replace(settings, as_of=held.as_of if held else None)
     click.echo(f"  as of {run_settings.as_of}: the whole graph")
     with _timed("the graph is materialised"):
         run_step(run_settings, [sys.executable, "-m", "orchestration.launch", "--exclusive"], "graph", quiet=False)
-    publish(settings)
 
 
 def _drop_transcripts(settings: Settings, config: Config, data: Path) -> None:

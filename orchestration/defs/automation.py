@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from headwater.land.events import pending_segments
 from headwater.land.files import pending_files
 from headwater.storage.lake import open_lake
 from orchestration.defs.deliveries import FILLED, STREAMS
+from orchestration.defs.land import PULLED
 from orchestration.instance import end_dead_runs
 from orchestration.platform import config, settings
 
@@ -30,10 +32,23 @@ TRAINING = dg.AssetSelection.groups("predict")
 RUNNING = dg.DefaultSensorStatus.RUNNING
 RETRY_SECONDS = 60
 
+LAYERS = ("lake", "raw")
+PULLED_KINDS = RestSource | SqlSource | FilesSource
+
+
+def _pulled_sources() -> dict[str, RestSource | SqlSource | FilesSource]:
+    return {name: source for name, source in config().sources.items() if isinstance(source, PULLED_KINDS)}
+
+
+def _pulled_checks(names: Iterable[str]) -> dg.AssetSelection:
+    """What makes a run fail when a table of these tools does; a tool is no asset of any run, so they are named."""
+    return dg.AssetSelection.checks(*(dg.AssetCheckKey(dg.AssetKey(["tool", name]), PULLED) for name in names))
+
+
 everything = dg.define_asset_job(
     # days of history are asked for again by hand
     "everything",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("backfill"),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("backfill") | _pulled_checks(_pulled_sources()),
     description="The whole graph once: what `make run` executes.",
 )
 ingest = dg.define_asset_job("ingest", selection=INGEST, description="The log to the warehouse and to people.")
@@ -95,7 +110,7 @@ def _transcripts() -> tuple[list[dg.SensorDefinition], list[Any]]:
 
 
 def _sources() -> tuple[list[dg.ScheduleDefinition], list[Any]]:
-    pulled = {name: source for name, source in config().sources.items() if isinstance(source, PULLED)}
+    pulled = _pulled_sources()
     if not pulled:
         return [], []
     schedules: list[dg.ScheduleDefinition] = []
@@ -106,7 +121,7 @@ def _sources() -> tuple[list[dg.ScheduleDefinition], list[Any]]:
         keys = [[layer, f"{name}__{table}"] for name in names for table in pulled[name].tables for layer in LAYERS]
         job = dg.define_asset_job(
             "sources" if is_all else f"sources_{'_'.join(names)}",
-            selection=dg.AssetSelection.assets(*keys),
+            selection=dg.AssetSelection.assets(*keys) | _pulled_checks(names),
             description=f"{'Every tool' if is_all else ', '.join(names)}: tables, incrementally.",
         )
         schedules.append(
@@ -120,10 +135,6 @@ def _sources() -> tuple[list[dg.ScheduleDefinition], list[Any]]:
         )
         jobs.append(job)
     return schedules, jobs
-
-
-LAYERS = ("lake", "raw")
-PULLED = RestSource | SqlSource | FilesSource
 
 
 @dg.sensor(

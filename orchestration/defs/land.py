@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import UTC, timedelta
+from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from headwater.configuration import ConversationSource, CsvSource, FilesSource, RestSource, SqlSource
+from headwater.errors import DataError
 from headwater.land.backfill import can_backfill, try_backfill
 from headwater.land.events import land_events
 from headwater.land.extracts import try_pull
@@ -14,9 +17,11 @@ from headwater.land.files import land_files
 from headwater.land.listings import TablePulled
 from headwater.land.tables import TableLanded, land_tables
 from headwater.storage.home import read_home
+from orchestration.checks import last_evaluations
 from orchestration.platform import SOURCE_OWNER, Platform, config, landed, rows
 
 AS_DECLARED = "as_declared"
+PULLED = "pulled"  # the check of a tool, and how its step's name begins
 LOG = dg.AssetSpec(
     ["log", "events"],
     group_name="collect",
@@ -82,19 +87,55 @@ def _tool_assets(name: str, source: RestSource | SqlSource | FilesSource) -> lis
         ],
         can_subset=True,
     )
-    def pulled(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.MaterializeResult]:
+    def landing(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Any]:
         chosen = sorted(key.path[-1].removeprefix(f"{name}__") for key in context.selected_asset_keys)
         report = take(platform.settings, platform.config, name, chosen)
         for table in chosen:
             found = report.tables[table]
             check = _as_declared(name, table, found)
-            if found.error is not None:
-                yield check
-                continue
-            yield from (_extract(context, platform, name, table, found), check)
-        report.check()
+            yield _extract(context, platform, name, table, found) if found.error is None else _as_it_was(name, table)
+            yield check
 
-    return [tool, pulled]
+    return [tool, landing]
+
+
+def _as_it_was(name: str, table: str) -> dg.Output[None]:
+    """What lets the run go on with the rows that are there, and is no materialization: for a table that failed.
+
+    An output left out would skip everything after it, the whole of dbt; any other counts as a materialization, with
+    which a table would look fresh that is not. This is how Dagster's own source observations leave it out.
+    """
+    key = dg.AssetKey(["lake", f"{name}__{table}"])
+    return dg.Output(
+        None, output_name=key.to_python_identifier(), metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+    )
+
+
+def _pulled(name: str, tables: list[str]) -> dg.AssetChecksDefinition:
+    """What makes a run fail in which a table did, while it goes on: nothing comes after this step."""
+    declared = [dg.AssetCheckKey(dg.AssetKey(["lake", f"{name}__{table}"]), AS_DECLARED) for table in tables]
+
+    @dg.multi_asset_check(
+        name=f"{PULLED}_{name}",
+        specs=[
+            dg.AssetCheckSpec(
+                PULLED,
+                asset=["tool", name],
+                additional_deps=[key.asset_key for key in declared],
+                description="The last pull of each table came to its end. If not, the run fails, and blocks nothing.",
+            )
+        ],
+    )
+    def pulled(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        ended = [found for found in last_evaluations(context.instance, declared) if not found.passed]
+        failed = [found for found in ended if found.severity == dg.AssetCheckSeverity.ERROR]
+        told = " ".join(str(found.description) for found in failed)
+        names = [found.asset_key.path[-1] for found in failed]
+        yield dg.AssetCheckResult(passed=not failed, description=told, metadata={"failed": ", ".join(names) or "none"})
+        if failed:
+            raise DataError(told)
+
+    return pulled
 
 
 def _backfill(name: str, source: RestSource | SqlSource) -> list[dg.AssetsDefinition]:
@@ -228,9 +269,11 @@ def _conversation_assets(sources: dict[str, ConversationSource]) -> list[dg.Asse
 def land() -> dg.Definitions:
     """What the config's sources need: one multi-asset a source, one asset a table."""
     assets: list[dg.AssetSpec | dg.AssetsDefinition] = [LOG, lake_events]
+    checks: list[dg.AssetChecksDefinition] = []
     for name, source in config().sources.items():
         if isinstance(source, RestSource | SqlSource | FilesSource):
             assets += _tool_assets(name, source)
+            checks.append(_pulled(name, list(source.tables)))
         if isinstance(source, RestSource | SqlSource):
             assets += _backfill(name, source)
         if isinstance(source, CsvSource):
@@ -238,4 +281,4 @@ def land() -> dg.Definitions:
     chats = {name: source for name, source in config().sources.items() if isinstance(source, ConversationSource)}
     if chats:
         assets += _conversation_assets(chats)
-    return dg.Definitions(assets=assets)
+    return dg.Definitions(assets=assets, asset_checks=checks)

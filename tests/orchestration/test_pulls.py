@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from headwater.configuration import RestSource, RestTable
+from headwater.configuration import Contract, RestSource, RestTable
 from headwater.settings import Settings
+from headwater.storage.warehouse import connect
 from tests.land.paged_tool import TOKEN, PagedTool
 
 pytestmark = pytest.mark.slow
@@ -64,15 +65,56 @@ def test_a_change_of_schema_warns_by_the_tables_check_and_says_what_it_is(crm: R
     assert found["crm__contacts"].description == "column colour (text) is not declared: evolve"
 
 
-def test_a_table_that_fails_fails_its_check_and_the_other_is_materialized(crm: RestSource, tool: PagedTool) -> None:
-    del tool.rows["contacts"]
-    result = materialize(lake_of(crm), raise_on_error=False)
+def job_of(source: RestSource) -> Any:
+    """The whole run of a source: its tables in the lake and in the warehouse, and its check."""
+    import dagster as dg
+
+    from orchestration.defs.land import _pulled
+    from orchestration.defs.load import _source_assets
+    from orchestration.platform import Platform, Warehouse, settings
+
+    defs = dg.Definitions(
+        assets=[*lake_of(source), _source_assets("crm", source)],
+        asset_checks=[_pulled("crm", list(source.tables))],
+        resources={"platform": Platform(), "warehouse": Warehouse(database=str(settings().warehouse))},
+        jobs=[dg.define_asset_job("job", dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks())],
+    )
+    return defs.resolve_job_def("job")
+
+
+@pytest.mark.parametrize("fault", ["gone", "frozen"])
+def test_a_table_that_fails_fails_its_check_and_at_last_the_run_and_the_rest_goes_on_with_the_rows_that_are_there(
+    settings: Settings, crm: RestSource, tool: PagedTool, fault: str
+) -> None:
+    import dagster as dg
+
+    crm.tables["contacts"].contract = Contract(columns="freeze")
+    job = job_of(crm)
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = job.execute_in_process(instance=instance)
+        assert first.success and all(found.passed for found in first.get_asset_check_evaluations())
+        tool.rows["deals"].append(contact(9))
+        if fault == "gone":
+            del tool.rows["contacts"]
+        else:
+            tool.rows["contacts"].append(contact(9, colour="red"))
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+        age = instance.get_latest_materialization_event(dg.AssetKey(["lake", "crm__contacts"]))
+    assert age and age.run_id == first.run_id  # it is as old as it is
+    made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert made == {"lake/crm__deals", "raw/crm__deals", "raw/crm__contacts"}
+    with connect(settings, purpose="test") as con:
+        counts = [con.sql(f"select count(*) from raw.crm__{name}").fetchall() for name in ("deals", "contacts")]
+    assert counts == [[(6,)], [(5,)]]
+
+    found = checks(result)
+    assert (found["crm__contacts"].passed, found["crm__contacts"].severity.value) == (False, "ERROR")
+    assert found["crm__deals"].passed
     assert not result.success
-    made = {event.asset_key.path[-1] for event in result.get_asset_materialization_events()}
-    assert made == {"crm__deals"}
-    found = checks(result)["crm__contacts"]
-    assert (found.passed, found.severity.value) == (False, "ERROR")
-    assert "answered 404" in found.description
+    assert [event.step_key for event in result.all_events if event.is_step_failure] == ["pulled_crm"]
+    why = {"gone": "answered 404", "frozen": "colour"}[fault]
+    assert why in found["crm__contacts"].description and why in found["crm"].description
+    assert found["crm"].metadata["failed"].value == "crm__contacts"
 
 
 def test_days_are_partitions_one_run_a_range_and_the_raw_table_follows(crm: RestSource, tool: PagedTool) -> None:
