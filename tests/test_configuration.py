@@ -23,6 +23,10 @@ sources:
         columns:
           id: text
           age: integer
+      deals:
+        path: deals
+        contract: {columns: freeze}
+        columns: {id: text}
 import_source: web
 """
 
@@ -35,7 +39,34 @@ import_source: web
         ("    kind: events", "    kind: evnts", 3, "Valid values: events, rest, conversations, csv"),
         ("        path: contacts\n", "", 11, "missing required field `path`"),
         ("    write_keys: [a]", "    write_keys: a", 4, "Expected `array`, got `str`"),
-        ("import_source: web", "import_source: [web", 16, "not YAML"),
+        (
+            "contract: {columns: freeze}",
+            "contract: freeze",
+            17,
+            "contract: Expected `object`, got `str`. Valid keys here: c",
+        ),
+        (
+            "contract: {columns: freeze}",
+            "contract: {columns: freez}",
+            17,
+            "columns: Invalid enum value 'freez'. Valid values: d",
+        ),
+        (
+            "contract: {columns: freeze}",
+            "contract: {columns: 3}",
+            17,
+            "got `int`. Valid values: discard, evolve, freeze",
+        ),
+        ("path: deals", "path: deals\n        overlap: long", 17, "overlap: Expected `float`, got `str`"),
+        ("path: deals", "path: deals\n        primary_key: 3", 17, "primary_key: Expected `str | array`, got `int`"),
+        (
+            "kind: rest",
+            "kind: rest\n    auth: bearer",
+            7,
+            "auth: Expected `object | null`, got `str`. Valid keys here: kind, t",
+        ),
+        ("kind: rest", "kind: rest\n    history_from: soon", 7, "history_from: Invalid RFC3339"),
+        ("import_source: web", "import_source: [web", 20, "not YAML"),
     ],
 )
 def test_a_wrong_key_or_value_names_file_line_and_the_valid_choices(tmp_path, old, new, line, says):

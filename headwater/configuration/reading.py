@@ -7,6 +7,7 @@ holds (`headwater.configuration.shapes`), which files there are (`headwater.conf
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,17 +86,21 @@ def _explain(path: Path, node: yaml.Node | None, cls: type, message: str) -> str
     found, shape = _descend(node, msgspec.inspect.type_info(cls), [number or name for number, name in steps], what)
     line_node = _key_node(found, wrong.group(1)) if wrong else found
     line = line_node.start_mark.line + 1 if line_node is not None else 1
-    return f"{path}, line {line}: {what.rstrip('.')}.{_valid(shape, what)}"
+    key = steps[-1][1] if steps and not wrong and "missing required" not in what else ""
+    return f"{path}, line {line}: {f'{key}: ' if key else ''}{what.rstrip('.')}.{_valid(shape, what)}"
 
 
 def _valid(shape: Any, what: str) -> str:
-    if isinstance(shape, msgspec.inspect.StructType) and ("unknown field" in what or "missing required" in what):
+    if what.startswith("Expected `object"):
+        shape = _inner(shape, None)
+    if isinstance(shape, msgspec.inspect.StructType):
         tag = [shape.tag_field] if shape.tag_field else []
         return f" Valid keys here: {', '.join([*tag, *(f.encode_name for f in shape.fields)])}."
     if isinstance(shape, msgspec.inspect.LiteralType):
         return f" Valid values: {', '.join(map(str, shape.values))}."
-    if isinstance(shape, msgspec.inspect.UnionType):
-        return f" Valid values: {', '.join(str(t.tag) for t in shape.types if hasattr(t, 'tag'))}."
+    tags = [t.tag for t in getattr(shape, "types", ()) if getattr(t, "tag", None) is not None]
+    if tags:
+        return f" Valid values: {', '.join(map(str, tags))}."
     return ""
 
 
@@ -150,12 +155,50 @@ def _shows(result: tuple[yaml.Node | None, Any], what: str) -> bool:
         return isinstance(node, yaml.MappingNode) and any(k.value == names[0] for k, _ in node.value)
     if "missing required" in what:
         return isinstance(node, yaml.MappingNode) and all(k.value != names[0] for k, _ in node.value)
+    if node is None:
+        return False
+    expected = re.fullmatch(r"Expected `[^`]+`, got `([^`]+)`", what)
+    if expected:
+        return expected.group(1) == _kind(node) and _kind(node) not in _kinds(shape)
     if not isinstance(node, yaml.ScalarNode):
-        return node is not None
+        return True
     value = yaml.safe_load(node.value)
     if isinstance(shape, msgspec.inspect.LiteralType):
         return value not in shape.values
     if isinstance(shape, msgspec.inspect.UnionType):
         return value not in {getattr(t, "tag", None) for t in shape.types}
-    kinds = {"IntType": int, "FloatType": float, "StrType": str, "BoolType": bool}
-    return not isinstance(value, kinds.get(type(shape).__name__, object))
+    if isinstance(shape, msgspec.inspect.DateType):
+        return not isinstance(value, date)
+    return _kind(node) not in _kinds(shape)
+
+
+def _kind(node: yaml.Node) -> str:
+    """What a node is, in msgspec's words."""
+    if isinstance(node, yaml.MappingNode):
+        return "object"
+    if isinstance(node, yaml.SequenceNode):
+        return "array"
+    return {int: "int", float: "float", bool: "bool", type(None): "null"}.get(type(_value(node)), "str")
+
+
+def _value(node: Any) -> Any:
+    """A scalar as YAML reads it: what is quoted is text."""
+    return node.value if node.style in ("'", '"') else yaml.safe_load(node.value)
+
+
+def _kinds(shape: Any) -> set[str]:
+    """What a node may be for this type, in msgspec's words; everything where the type says nothing of it."""
+    if isinstance(shape, msgspec.inspect.UnionType):
+        return set().union(*(_kinds(member) for member in shape.types))
+    return {
+        "StructType": {"object"},
+        "DictType": {"object"},
+        "ListType": {"array"},
+        "IntType": {"int"},
+        "FloatType": {"int", "float"},
+        "BoolType": {"bool"},
+        "NoneType": {"null"},
+        "StrType": {"str"},
+        "DateType": {"str"},
+        "LiteralType": {"str" if isinstance(value, str) else "int" for value in getattr(shape, "values", ())},
+    }.get(type(shape).__name__, {"object", "array", "int", "float", "bool", "null", "str"})
