@@ -57,14 +57,14 @@ class Cohorts:
 
 @dataclass(frozen=True)
 class Audience:
-    """Who is in it, and who came in and left in the last 30 days, or since it was first built: that day's are no
-    newcomers."""
+    """Who is in it, and who came in and left in the last 30 days, or since somebody was first in it: that day's are no
+    newcomers. Nobody ever was in one without a beginning."""
 
     name: str
     people: int
     came: int
     left: int
-    began_at: datetime
+    began_at: datetime | None
     is_young: bool
 
 
@@ -147,13 +147,19 @@ def read_numbers(con: duckdb.DuckDBPyConnection, currency: str) -> Numbers:
         audiences=[
             Audience(*row)
             for row in rows(
-                "with begun as (select *, min(entered_at) over (partition by audience) as began_at"
+                # every audience has a column of the profile, also one that nobody ever was in
+                "with built as (select tables.table_name as audience from information_schema.tables"
+                " join information_schema.columns on columns.table_catalog = tables.table_catalog"
+                " and columns.column_name = 'is_' || tables.table_name where tables.table_schema = 'audiences'"
+                " and columns.table_schema = 'marts' and columns.table_name = 'customer_activation'),"
+                " begun as (select *, min(entered_at) over (partition by audience) as began_at"
                 " from audiences.audience_history)"
-                " select audience, count(*) filter (where left_at is null),"
+                " select audience, count(*) filter (where entered_at is not null and left_at is null),"
                 " count(*) filter (where entered_at >= as_of - interval '30 days' and entered_at > began_at),"
                 " count(*) filter (where left_at >= as_of - interval '30 days'),"
-                " began_at, began_at > as_of - interval '30 days'"
-                " from begun cross join intermediate.int_as_of group by audience, began_at, as_of order by 1"
+                " began_at, coalesce(began_at > as_of - interval '30 days', false)"
+                " from (from built union select audience from begun) left join begun using (audience)"
+                " cross join intermediate.int_as_of group by audience, began_at, as_of order by 1"
             )
         ],
         coupons=records(
@@ -161,7 +167,7 @@ def read_numbers(con: duckdb.DuckDBPyConnection, currency: str) -> Numbers:
             " cast(sum(discount_cents) as bigint) as discount_cents,"
             " cast(sum(margin_cents) as double) / nullif(sum(sales_with_cost_cents), 0) as margin_rate"
             " from marts.coupon_performance"
-            " where segment_kind in ('everybody', 'age_group') group by 1, 2, 3, 4 order by 1, 2, 3, 4"
+            " where segment_kind in ('everybody', 'age_group', 'country') group by 1, 2, 3, 4 order by 1, 2, 3, 4"
         ),
         people=rows("select count(*) from marts.customer_360")[0][0],
     )

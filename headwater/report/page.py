@@ -28,6 +28,8 @@ CARDS = (
     "conversion_rate",
     "average_order_value",
 )
+_SINCE = "*"
+_COUNTRIES = 10
 _MARKOV = " (Markov attribution: the more of the paths to a purchase run through a channel, the more it is credited)"
 
 
@@ -66,6 +68,10 @@ class Section:
     table: tuple[list[str], list[list[str]]] | None = None
     is_half: bool = False
 
+    @property
+    def is_shown(self) -> bool:
+        return bool(self.chart or self.table)
+
 
 def write_report(
     con: duckdb.DuckDBPyConnection, folder: Path, *, company: str, currency: str, checks: Checks | None = None
@@ -84,8 +90,12 @@ def write_report(
         duckdb.CatalogException: a mart is not built.
     """
     numbers = read_numbers(con, currency)
-    shown = [section for section in _sections(numbers) if section.chart or section.table]
-    left_out = [section.title for section in _sections(numbers) if not (section.chart or section.table)]
+    sections = list(_sections(numbers))
+    # two to a row: where the others fill theirs, the audiences take a whole one
+    is_half = sum(section.is_half and section.is_shown for section in sections) % 2 == 1
+    sections.append(_audiences(numbers, is_half=is_half))
+    shown = [section for section in sections if section.is_shown]
+    left_out = [section.title for section in sections if not section.is_shown]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -196,7 +206,6 @@ def _sections(numbers: Numbers) -> Iterator[Section]:
         is_half=True,
     )
     yield _coupons(numbers)
-    yield _audiences(numbers)
 
 
 def _channels(numbers: Numbers) -> Section:
@@ -271,21 +280,20 @@ def _funnel(numbers: Numbers) -> Section:
     )
 
 
-def _audiences(numbers: Numbers) -> Section:
+def _audiences(numbers: Numbers, *, is_half: bool) -> Section:
     said = "Who is in each list that campaigns and sales work with, and who came in and left in the last 30 days."
-    young = any(audience.is_young for audience in numbers.audiences)
-    if young:
-        said += " * Since the day on which the list was first built: before it there is no history."
     rows = []
     for found in numbers.audiences:
-        if found.is_young and found.began_at >= numbers.as_of:
+        if found.is_young and found.began_at and found.began_at >= numbers.as_of:
             moved = ["no history yet", "no history yet"]
         else:
-            moved = [f"{count:,}{'*' if found.is_young else ''}" for count in (found.came, found.left)]
+            moved = [f"{count:,}{_SINCE if found.is_young else ''}" for count in (found.came, found.left)]
         rows.append([words.name(found.name), f"{found.people:,}", *moved])
-    return Section(
-        "Audiences", said, table=(["Audience", "People", "Came in", "Left"], rows) if rows else None, is_half=True
-    )
+    if any(_SINCE in cell for row in rows for cell in row):
+        said += f" {_SINCE} Since the day on which the list was first built: before it there is no history."
+    has_any = any(found.began_at for found in numbers.audiences)
+    heads = ["Audience", "People", "Came in", "Left"]
+    return Section("Audiences", said, table=(heads, rows) if has_any else None, is_half=is_half)
 
 
 def _trend(numbers: Numbers, metric: str, title: str, text: str) -> Section:
@@ -301,42 +309,48 @@ def _trend(numbers: Numbers, metric: str, title: str, text: str) -> Section:
 
 
 def _coupons(numbers: Numbers) -> Section:
-    """With and without a coupon side by side: retail as a whole, then its age groups; what other types used."""
-    groups: dict[tuple[str, str], dict[bool, dict[str, Any]]] = {}
+    """With and without a coupon side by side: all of retail, its age groups, its countries; what other types used."""
+    groups: dict[tuple[str, str, str], dict[bool, dict[str, Any]]] = {}
     for row in numbers.coupons:
-        age = row["segment"] if row["segment_kind"] == "age_group" else ""
-        groups.setdefault((row["customer_type"], age), {})[row["has_coupon"]] = row
+        groups.setdefault((row["customer_type"], row["segment_kind"], row["segment"]), {})[row["has_coupon"]] = row
+    orders = {group: sum(row["orders"] for row in found.values()) for group, found in groups.items()}
+    countries = sorted((g for g in groups if g[:2] == ("retail", "country")), key=lambda g: (-orders[g], g))
+    ages = sorted((g for g in groups if g[:2] == ("retail", "age_group")), key=lambda g: _by_age(g[2]))
+    whole = sorted(g for g in groups if g[1] == "everybody")
+    retail = [g for g in whole if g[0] == "retail"]
+    shown = [*retail, *ages, *countries[:_COUNTRIES], *(g for g in whole if g not in retail)]
     body = []
-    for (customer_type, age), found in sorted(groups.items(), key=lambda item: (item[0][0], _by_age(item[0][1]))):
-        is_retail = customer_type == "retail"
-        if age and not is_retail:
-            continue
-        orders = sum(row["orders"] for row in found.values())
-        used = found.get(True)
-        # who buys wholesale orders at agreed prices or in the shop, and has coupons for the shop alone: the two rates
-        # would compare the prices, not the coupon
-        rates = [found[which]["margin_rate"] if which in found and is_retail else None for which in (False, True)]
+    for group in shown:
+        customer_type, kind, segment = group
+        found, used = groups[group], groups[group].get(True)
+        rates = [
+            found[has]["margin_rate"] if has in found and customer_type == "retail" else None for has in (False, True)
+        ]
+        who = {"everybody": "all", "age_group": f"age {segment}", "country": f"country {segment}"}[kind]
         body.append(
             [
-                f"{words.name(customer_type)}, {f'age {age}' if age else 'all'}",
-                f"{orders:,}",
-                f"{used['orders'] / orders * 100:.1f} %" if used else "0 %",
+                f"{words.name(customer_type)}, {who}",
+                f"{orders[group]:,}",
+                f"{used['orders'] / orders[group] * 100:.1f} %" if used else "0 %",
                 words.money(used["discount_cents"], numbers.currency) if used else words.NOTHING,
                 *(words.value(rate, "share", numbers.currency) for rate in rates),
             ]
         )
+    said = "How many orders came with a coupon, and what margin was left with and without."
+    if len(countries) > _COUNTRIES:
+        said += f" Of {len(countries)} countries the {_COUNTRIES} with the most orders."
+    if len(whole) > len(retail):
+        said += (
+            " Margins are compared within retail alone: where prices are agreed with each customer, it would be the"
+            " agreements that are compared."
+        )
     heads = ["Customers", "Orders", "With coupon", "Taken off", "Margin without", "Margin with"]
     has_any = any(True in found for found in groups.values())
-    return Section(
-        "Coupons by age",
-        "How many orders came with a coupon, and what margin was left with and without. Others than retail are apart,"
-        " and not compared: most of what they buy has agreed prices, and no coupon.",
-        table=(heads, body) if has_any else None,
-    )
+    return Section("Coupons by age and country", said, table=(heads, body) if has_any else None)
 
 
 def _by_age(group: str) -> tuple[bool, bool, str]:
-    return group == "not known", group not in ("", "under 25"), group
+    return group == "not known", group != "under 25", group
 
 
 def _markdown(numbers: Numbers) -> str:

@@ -19,7 +19,7 @@ READ = [
     ["marts", "retention_cohorts"],
     ["marts", "coupon_performance"],
     ["audiences", "audience_history"],
-    ["marts", "customer_activation"],  # is not read, but comes after every audience
+    ["marts", "customer_activation"],  # its columns name the audiences, and it comes after each
 ]
 
 

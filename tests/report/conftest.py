@@ -78,11 +78,19 @@ MARTS = """
             ('wholesale_prospects', timestamp '2026-03-01', null),
             ('wholesale_prospects', timestamp '2026-03-02', null)
         ) as v(audience, entered_at, left_at);
+    create table audiences.likely_to_churn as select 'a' as customer_id;
+    create table audiences.qualified_leads as select 'a' as customer_id from range(2);
+    create table audiences.churned_customers as select 'a' as customer_id from range(0);
+    create table marts.customer_activation as select 'a' as customer_id, true as is_likely_to_churn,
+        true as is_qualified_leads, false as is_churned_customers, true as is_guest;
     create table marts.coupon_performance as
         select * from (values
             ('age_group', 'under 25', 'retail', 'TEN', true, 1, 500, 3000, 6000),
             ('age_group', 'under 25', 'retail', 'none', false, 3, 0, 9000, 10000),
             ('age_group', 'not known', 'wholesale', 'none', false, 2, 0, 100, 100000),
+            ('country', 'US', 'retail', 'TEN', true, 1, 500, 3000, 6000),
+            ('country', 'DE', 'retail', 'none', false, 3, 0, 9000, 10000),
+            ('country', 'US', 'wholesale', 'none', false, 2, 0, 100, 100000),
             ('everybody', 'everybody', 'retail', 'TEN', true, 1, 500, 3000, 6000),
             ('everybody', 'everybody', 'retail', 'none', false, 3, 0, 9000, 10000),
             ('everybody', 'everybody', 'wholesale', 'none', false, 2, 0, 100, 100000)

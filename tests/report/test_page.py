@@ -33,12 +33,29 @@ def _page(marts: duckdb.DuckDBPyConnection, folder: Path, **more: Any) -> str:
     return _text(write_report(marts, folder, company="Test", currency="EUR", **more).path)
 
 
-def test_coupons_are_compared_within_retail_and_wholesale_stands_apart(
+def test_coupons_are_compared_within_retail_by_age_and_country_and_wholesale_stands_apart(
     marts: duckdb.DuckDBPyConnection, tmp_path: Path
 ):
     text = _page(marts, tmp_path)
-    assert "Retail, all 4 25.0 % €5.00 90.0 % 50.0 % Retail, age under 25 4 25.0 % €5.00 90.0 % 50.0 %" in text
-    assert "Wholesale, all 2 0 % – – –" in text and "Wholesale, age" not in text
+    assert (
+        "Retail, all 4 25.0 % €5.00 90.0 % 50.0 % Retail, age under 25 4 25.0 % €5.00 90.0 % 50.0 %"
+        " Retail, country DE 3 0 % – 90.0 % – Retail, country US 1 100.0 % €5.00 – 50.0 % Wholesale, all 2 0 % – – – "
+    ) in text
+    assert "Wholesale, age" not in text and "Wholesale, country" not in text
+
+
+def test_the_coupons_text_says_of_other_types_and_countries_only_what_there_is(
+    marts: duckdb.DuckDBPyConnection, tmp_path: Path
+):
+    assert "compared within retail alone" in _page(marts, tmp_path / "both")
+    marts.execute(
+        "delete from marts.coupon_performance where customer_type <> 'retail'; insert into marts.coupon_performance"
+        " select 'country', 'L' || n, 'retail', 'none', false, 10 + n, 0, 1, 2 from range(12) as lands(n)"
+    )
+    text = _page(marts, tmp_path / "many")
+    assert "within retail alone" not in text and "Wholesale, all" not in text
+    assert "Of 14 countries the 10 with the most orders." in text
+    assert "country L11" in text and "country L1 " not in text and "country US" not in text
 
 
 def test_orders_subscriptions_and_their_sum_each_have_a_line(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
@@ -76,6 +93,24 @@ def test_who_was_there_when_a_list_was_first_built_is_no_newcomer(marts: duckdb.
     assert "Likely to churn 1 no history yet no history yet" in text
     assert "Qualified leads 2 1 1" in text
     assert "Wholesale prospects 2 1* 0*" in text and "* Since the day" in text
+    marts.execute("delete from audiences.audience_history where audience = 'wholesale_prospects'")
+    assert "* Since the day" not in _page(marts, tmp_path / "first")
+
+
+def test_a_list_that_nobody_is_in_is_shown_as_such(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
+    assert "Churned customers 0 0 0" in _page(marts, tmp_path / "some")
+    marts.execute("delete from audiences.audience_history where audience = 'likely_to_churn'")
+    assert "Likely to churn 0 0 0" in _page(marts, tmp_path / "more")
+    marts.execute("delete from audiences.audience_history")
+    assert "Churned customers" not in _page(marts, tmp_path / "none")
+
+
+def test_no_row_of_the_page_stays_half_empty(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
+    for folder, change in (("even", "select 1"), ("odd", "delete from marts.funnel_steps")):
+        marts.execute(change)
+        html = write_report(marts, tmp_path / folder, company="Test", currency="EUR").path.read_text(encoding="utf-8")
+        assert html.count('<section class="half"') % 2 == 0
+        assert "Audiences</h2>" in html
 
 
 def test_every_whole_cohort_is_shown_or_counted_and_guests_are_named(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
