@@ -165,16 +165,16 @@ def test_only_rows_that_are_otherwise_than_before_are_written(
         assert len(after) == len(before) + (0 if table == "identifiers" else 2)
 
 
-def test_a_tie_that_turns_out_to_have_landed_earlier_is_one_tie(
+def test_what_landed_earlier_but_was_read_later_takes_nobodys_place(
     con: Con, identity: Identity, events: Callable[..., None]
 ) -> None:
     events(("u1", None, "ann@x.org"), segment=5)
     resolve(con, identity)
     events(("u1", None, "ann@x.org"), segment=3)
     done = resolve(con, identity)
-    assert (done.reason, done.touched, done.edges, done.refused_edges) == (None, 1, 1, 0)
+    assert (done.reason, done.touched, done.edges, done.refused_edges) == (None, 0, 1, 0)
     (moment,) = con.execute("select first_landed from identity.edges").fetchone() or ("",)
-    assert "/0000000003-" in moment
+    assert "/0000000005-" in moment
 
 
 def test_a_row_that_is_gone_or_another_rule_makes_it_read_everything(
