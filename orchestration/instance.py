@@ -32,7 +32,9 @@ def prepare_instance(settings: Settings) -> Path:
     """Write `dagster.yaml` under the home and return its folder, which is DAGSTER_HOME for every process."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     path = settings.dagster_home / "dagster.yaml"
-    text = yaml.safe_dump(CONTENT, sort_keys=False)
+    where = {"base_dir": str(settings.dagster_home)}
+    storage = {"custom": {"module": "orchestration.storage", "class": "Storage", "config": where}}
+    text = yaml.safe_dump({**CONTENT, "storage": storage}, sort_keys=False)
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
     return settings.dagster_home

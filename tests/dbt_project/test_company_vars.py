@@ -12,6 +12,7 @@ import pytest
 
 from headwater.settings import CHECKOUT, load_settings
 from headwater.storage.warehouse import connect
+from orchestration.instance import prepare_instance
 
 from .conftest import AS_OF, Built, build, dbt, fill
 
@@ -84,8 +85,7 @@ def test_dbt_builds_the_same_by_itself_as_in_dagster_and_vars_of_the_command_lin
 
     _drop(home)
     settings = load_settings(home=home, as_of=datetime.fromisoformat(AS_OF))
-    settings.dagster_home.mkdir()
-    (settings.dagster_home / "dagster.yaml").touch()
+    prepare_instance(settings)
     dagster = subprocess.run(
         [
             *(str(Path(sys.executable).with_name("dagster")), "asset", "materialize"),

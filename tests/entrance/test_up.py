@@ -23,7 +23,7 @@ from headwater.entrance.up import RESTART_SECONDS, Watch
 from headwater.settings import CHECKOUT, Settings, load_settings
 
 HEADWATER = str(Path(sys.executable).with_name("headwater"))
-DEADLINE_SECONDS = 120
+DEADLINE_SECONDS = 600
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
