@@ -25,7 +25,7 @@ from headwater.errors import HeadwaterError
 from headwater.land.casting import quoted
 from headwater.land.contracts import Learned
 from headwater.land.databases import reader
-from headwater.land.listings import TablePulled, Work, between
+from headwater.land.listings import TablePulled, Work, between, counted
 from headwater.land.objects import put_once
 from headwater.land.rows import ARROW, DELETED, Typed
 
@@ -82,7 +82,7 @@ def _scan(work: Work, name: str, counts: TablePulled, now: datetime) -> None:
             if typed.rows.num_rows:
                 counts.objects += _put(work, name, typed.rows, now)
                 counts.rows += typed.rows.num_rows
-        counts.notes.append(f"a scan of the keys found {unseen.num_rows} rows that no pull had brought")
+        counts.notes.append(f"a scan of the keys found {counted(unseen.num_rows)} that no pull had brought")
 
 
 def _keys(work: Work, name: str, learned: Learned) -> Iterator[pa.Table]:

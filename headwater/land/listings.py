@@ -142,9 +142,9 @@ class Listing:
                 f"{self.table.cursor} were read again"
             )
         if self._twice:
-            notes.append(f"{self._twice} rows came more than once")
+            notes.append(f"{counted(self._twice)} came more than once")
         if self._place.late:
-            notes.append(f"{self._place.late} rows came late, with a {self.table.cursor} before that of others")
+            notes.append(f"{counted(self._place.late)} came late, after others with a newer {self.table.cursor}")
         return notes
 
     def close(self) -> None:
@@ -297,6 +297,11 @@ def _compare(found: Reader, table: SqlTable, learned: Learned, where: str) -> bo
         if declared is not None and not fits(declared, kind):
             was_learned |= learned.type_met(column, kind)
     return was_learned
+
+
+def counted(rows: int) -> str:
+    """So many rows, in words."""
+    return f"{rows:,} {'row' if rows == 1 else 'rows'}"
 
 
 def _short(text: str) -> str:

@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 import yaml
 
+from headwater.errors import DataError
 from headwater.settings import CHECKOUT
 from tests.e2e.product import Ended, Product, differences
+from tests.land.paged_tool import TOKEN, PagedTool
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -188,6 +190,30 @@ def sentence(ended: Ended, code: int, *words: str) -> None:
     assert len(told) == 1 and ended.text.rstrip().endswith(told[0]), ended.text
     for word in words:
         assert word in told[0]
+
+
+@pytest.fixture
+def tool() -> Iterator[PagedTool]:
+    server = PagedTool()
+    yield server
+    server.close()
+
+
+def test_a_table_that_a_tool_does_not_give_holds_up_nothing_and_is_what_the_run_ends_with(tmp_path, data, tool):
+    tool.rows["contacts"] = [{"id": "c1", "email": "u1@example.com", "updated_at": "2026-01-02T12:00:00.000Z"}]
+    tables = {
+        name: {"path": name, "columns": {"id": "text", "email": "text", "updated_at": "timestamp"}}
+        for name in ("contacts", "deals")
+    }
+    crm = {"kind": "rest", "base_url": tool.url, "token": TOKEN, "tables": tables}
+    config = config_with(tmp_path / "config", crm=crm)
+    product = Product(tmp_path / "home")
+    ended = product.run("run", "--data", str(data), "--config", str(config))
+    sentence(ended, DataError.exit_code, "crm's deals", "answered 404", "Everything else is built")
+    assert "people" in ended.text and "Done in" in ended.text
+    assert product.rows("select id from raw.crm__contacts") == [("c1",)]
+    assert product.rows("select count(*) from marts.customer_360") == [(10,)]
+    assert (product.home / "report" / "index.html").is_file()
 
 
 def test_a_wrong_config_key_is_named_with_its_file_line_and_the_valid_keys(tmp_path, data):

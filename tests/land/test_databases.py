@@ -123,7 +123,7 @@ def test_a_row_that_was_committed_late_within_the_overlap_is_not_lost(
     add(postgres, 2, at="2026-01-01 00:06:00+00")
     add(postgres, 3, at="2026-01-01 00:04:00+00")  # before the window of 300 s
     found = pull(settings, shop, "shop").tables["orders"]
-    assert (found.rows, found.notes) == (1, ["1 rows came late, with a updated_at before that of others"])
+    assert (found.rows, found.notes) == (1, ["1 row came late, after others with a newer updated_at"])
     orders_of(shop).overlap = 3600
     assert pull(settings, shop, "shop").tables["orders"].rows >= 1
     assert raw(lake, shop, "select id from raw.shop__orders order by 1") == [("o00001",), ("o00002",), ("o00003",)]
