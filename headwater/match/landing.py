@@ -11,7 +11,7 @@ one age. The log alone has an order of its own, which its segments and their row
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -53,6 +53,12 @@ def told(reading: str, lake_object: str) -> str:
 def landing_of(moment: str) -> str:
     """The moment of landing in a text of `told` or `landed`, without the object's name."""
     return re.split(rf"[/{re.escape(ALIKE)}]", moment)[-2]
+
+
+def last_landing(lake_objects: Iterable[str]) -> datetime | None:
+    """When the newest of these objects landed, UTC without offset; None where none carries a stamp."""
+    moments = [found for found in map(landing_of, map(landed, lake_objects)) if not found.startswith("0000")]
+    return datetime.strptime(max(moments), MOMENT) if moments else None
 
 
 def first_alike(moments: Sequence[str]) -> list[int]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 
 from duckdb import DuckDBPyConnection
 
@@ -23,6 +24,7 @@ from headwater.configuration.identity_checks import split_id
 from headwater.match import history
 from headwater.match.accounts import write_members
 from headwater.match.deciding import decide
+from headwater.match.landing import last_landing
 from headwater.match.mentions import rank_objects, read_mentions
 from headwater.match.news import News, read_news
 from headwater.match.readings import readings
@@ -62,7 +64,8 @@ def resolve(
     again. When rules or rows that were read before have changed, everything is. Either way ends in the same tables.
 
     Args:
-        as_of: when merges and splits are noted to have happened, UTC without offset; default the system's clock.
+        as_of: when merges and splits are noted to have happened, UTC without offset; default the system's clock. What
+            landed after it, while the run was under way, makes it the time of that landing: no merge is before its tie.
         lake: remembers what was read together, for a rebuild; `None`: the warehouse alone does.
         is_full: read everything, whether or not there is a reason.
 
@@ -85,7 +88,7 @@ def resolve(
             region = lay_out(con, identity, news, said, moments)
             del said
             written = write_people(con, identity, news, region, decide(identity, region), moments)
-            moved = history.write(con, written, moment)
+            moved = history.write(con, written, max(moment, last_landing(chain(*news.fresh.values())) or moment))
             known.remember(con, news)
             _write_overrides(con, identity)
             write_members(con, identity)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
 
 from headwater.configuration import Identity, Override
+from headwater.match.explaining import describe
 from headwater.match.resolve import resolve
 from headwater.match.writing import customer_id
 
@@ -39,6 +40,21 @@ def test_a_merge_is_noted_for_every_identifier_and_the_former_id_leads_to_the_ol
         ("merge", younger, older, "user_id", TUESDAY),
     ]
     assert con.execute("from identity.successors").fetchall() == [(younger, older, "user_id", "u1", TUESDAY)]
+
+
+def test_a_merge_by_a_tie_that_landed_while_the_run_was_under_way_is_not_noted_before_it(
+    con: Con, identity: Identity, events: Events
+) -> None:
+    events((None, "laptop", None), ("u1", "phone", None))
+    resolve(con, identity, MONDAY)
+    landed = TUESDAY + timedelta(seconds=26)
+    events(("u1", "laptop", None), segment=int((landed - datetime(2026, 1, 1)).total_seconds()))
+    resolve(con, identity, TUESDAY)
+    assert {row[-1] for row in changes(con)} == {landed}
+    assert con.execute("select since from identity.successors").fetchall() == [(landed,)]
+    customer = customer_id("anonymous_id", "laptop")
+    told = "\n".join(describe(con, identity, customer))
+    assert told.count("landed 2026-01-06 00:00:26 UTC") == 1 and "  2026-01-06 00:00:26 UTC  merge of" in told
 
 
 def test_a_split_leaves_the_id_with_the_older_part_and_a_split_that_is_undone_ends_the_successor(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from headwater.match.landing import landed
+from datetime import datetime
+
+from headwater.match.landing import landed, last_landing
 
 
 def test_segments_and_extracts_sort_by_their_moment_whatever_their_folder() -> None:
@@ -20,3 +22,9 @@ def test_objects_of_one_moment_are_told_apart_by_their_names() -> None:
 def test_an_object_without_a_stamp_landed_before_all_others() -> None:
     assert landed("files/chats/a-0123456789ab.jsonl") < landed("x/00000001-0000000000001.parquet")
     assert landed("") < landed("x/00000001-0000000000001.parquet")
+
+
+def test_the_newest_landing_of_some_objects_is_a_time_and_none_where_no_object_tells_one() -> None:
+    stamped = ["events/0000000002-1767225601500.parquet", "extracts/crm/deals/20260101T000000Z-ab.parquet"]
+    assert last_landing([*stamped, "raw/old.parquet"]) == datetime(2026, 1, 1, 0, 0, 1, 500_000)
+    assert last_landing(["raw/old.parquet"]) is None
