@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from headwater.configuration import Identity
 from headwater.errors import UsageError
-from headwater.match.landing import landed
+from headwater.match.landing import landing_of, told
 from headwater.policy.identifiers import normal
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def describe(con: DuckDBPyConnection, identity: Identity, written: str, most: in
         "where customer_id = ? and id_type <> 'customer_id' order by first_landed, first_row, id_type, id_value",
         [customer_id],
     ).fetchall()
-    yield from ("", f"{len(known)} identifiers, in the order in which they landed:")
+    yield from ("", f"{len(known)} identifiers, in the order in which they became known:")
     for kind, value, at in known[:most]:
         yield f"  {kind:<13} {_short(value)}  {_moment(at)}"
     yield from _rest(len(known), most)
@@ -156,14 +156,16 @@ class _Objects:
         if not at:
             return table
         if table not in self._of_table:
-            rows = self._con.execute("select lake_object from identity.read_objects where source_table = ?", [table])
-            self._of_table[table] = {landed(found): found for (found,) in rows.fetchall()}
+            rows = self._con.execute(
+                "select lake_object, reading from identity.read_objects where source_table = ?", [table]
+            )
+            self._of_table[table] = {told(reading or "", found): found for found, reading in rows.fetchall()}
         found = self._of_table[table].get(at)
         return f"{table}, {f'{found} row {row}' if found else 'no lake object'}, {_moment(at)}"
 
 
 def _moment(at: str) -> str:
-    stamp = at.partition("/")[0]
+    stamp = landing_of(at)
     if stamp.startswith("0000"):
         return "landed at an unknown time"
     return f"landed {stamp[:4]}-{stamp[4:6]}-{stamp[6:8]} {stamp[9:11]}:{stamp[11:13]}:{stamp[13:15]} UTC"

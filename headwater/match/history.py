@@ -12,6 +12,7 @@ from datetime import datetime
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
+from headwater.match.landing import ALIKE
 from headwater.match.writing import Written
 
 
@@ -42,7 +43,14 @@ def _note(con: DuckDBPyConnection, moment: datetime) -> tuple[int, int]:
         select from_id, to_id as into_id, id_type as anchor_type, id_value as anchor_value
         from _moved
         where from_id not in (select customer_id from _people)
-        qualify row_number() over (partition by from_id order by first_landed, first_row, code, id_value) = 1"""
+        qualify row_number() over (
+            partition by from_id
+            -- the anchor: what is alike but for its object and row is of one age
+            order by split_part(first_landed, $alike, 1),
+                case when contains(first_landed, $alike) then 0 else first_row end,
+                code, id_value
+        ) = 1""",
+        {"alike": ALIKE},
     )
     con.execute(
         """insert into identity.changes by name

@@ -1,13 +1,13 @@
 """What rows say: every identifier, and every pair that a row names together.
 
 Belongs here: the SQL that reads both out of the tables of `identity.yaml`, tidied and without junk, each with the place
-where it first landed. Does not belong here: which pairs are believed (`graph`), what is read (`news`).
+where it was first told. Does not belong here: which pairs are believed (`graph`), what is read (`news`).
 
 A row that names several identifiers ties each of them to the one of highest priority, not all to all: on a shared
 tablet the row (Bob's user id, the tablet, Bob's address) must not tie the address to the tablet once the tablet is
 known to be Ann's.
 
-A place is one number: the rank of the lake object among all by its landing, then the row.
+A place is one number: the rank of the lake object among all (`landing.told`), then the row.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from duckdb import DuckDBPyConnection
 
 from headwater.configuration import EdgeSource, Identity
 from headwater.match.graph import Ints
-from headwater.match.landing import landed
+from headwater.match.landing import told
 from headwater.match.news import News, Table, only_objects, unreadable
 from headwater.match.numbering import BATCH, Texts, hashes, ints
+from headwater.match.readings import Readings
 from headwater.match.tidying import phone_function, tidied
 
 ROWS = 1 << 40
@@ -73,21 +74,24 @@ def type_codes(identity: Identity) -> dict[str, int]:
     return {name: code for code, name in enumerate(ordered)}
 
 
-def rank_objects(con: DuckDBPyConnection, news: News) -> list[str]:
-    """Rank every object that is there by its landing, into the temp table `_ranks(lake_object, rank)`.
+def rank_objects(con: DuckDBPyConnection, news: News, readings: Readings) -> list[str]:
+    """Rank every object that is there by when it became known, into the temp table `_ranks(source, lake_object, rank)`.
 
     Returns:
-        The moments of landing, by rank.
+        The moments (`landing.told`), by rank.
     """
-    named = {found for objects in news.objects.values() for found in objects}
-    moments = {found: landed(found) for found in named}
-    ranked = sorted(set(moments.values()))
+    named = [
+        (source, lake_object, told(readings.of[table][lake_object], lake_object))
+        for source, (table, objects) in enumerate(news.objects.items())
+        for lake_object in objects
+    ]
+    ranked = sorted({moment for _, _, moment in named})
     ranks = {moment: rank for rank, moment in enumerate(ranked)}
-    objects = list(named)
     given = pa.table(
         {
-            "lake_object": pa.array(objects, pa.string()),
-            "rank": pa.array([ranks[moments[found]] for found in objects], pa.int64()),
+            "source": pa.array([source for source, _, _ in named], pa.int64()),
+            "lake_object": pa.array([lake_object for _, lake_object, _ in named], pa.string()),
+            "rank": pa.array([ranks[moment] for _, _, moment in named], pa.int64()),
         }
     )
     con.register("_given", given)
@@ -133,7 +137,7 @@ def _read(
                 from (
                     select {values}, {table.lake_object} as lake_object, {table.row}::bigint as row
                     from {table.sql} where {condition}
-                ) join _ranks using (lake_object)
+                ) join (from _ranks where source = {source}) using (lake_object)
                 where coalesce({", ".join(names)}) is not null
                 group by {", ".join(names)}
             )"""

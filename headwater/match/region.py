@@ -1,6 +1,6 @@
 """The part of the graph that has to be decided: what was read, and everything that is connected with it.
 
-Belongs here: finding it, and laying it out as arrays: identifiers numbered by age, ties in landing order. Does not
+Belongs here: finding it, and laying it out as arrays: identifiers numbered by age, ties in order of theirs. Does not
 belong here: reading tables (`mentions`, `stored`), deciding (`deciding`), writing what came of it (`writing`).
 """
 
@@ -17,7 +17,8 @@ from duckdb import DuckDBPyConnection
 from headwater.configuration import Identity
 from headwater.configuration.identity_checks import split_id
 from headwater.match.graph import Flags, Ints
-from headwater.match.mentions import Said, type_codes
+from headwater.match.landing import first_alike
+from headwater.match.mentions import ROWS, Said, type_codes
 from headwater.match.news import News
 from headwater.match.numbering import Numbered, number
 from headwater.match.stored import StoredIds, hashed, stored_ids, stored_ties
@@ -30,9 +31,9 @@ _NEVER = np.iinfo(np.int64).max
 class Region:
     """Attributes:
     codes, values, places: of each node; a node with a lower number is older, so a person's anchor is its lowest.
-    left, right: the nodes of each tie, no pair twice, in the order in which they landed.
+    left, right: the nodes of each tie, no pair twice, the oldest first.
     sources: which table told of each tie first, below 0 for a decision by hand.
-    tie_places: where each tie landed first.
+    tie_places: where each tie was told first.
     stored: identifiers as they were; `stored_at` is the place of each node in it, -1 for a new one.
     tie_rows: rowid in `identity.edges` of a tie that is stored with this place and source, else -1.
     touched: the clusters that end here; `None` when everything is decided anew.
@@ -108,7 +109,8 @@ def lay_out(con: DuckDBPyConnection, identity: Identity, news: News, said: list[
         clusters = np.append(ids.clusters, -1)[stored_at]
         is_here = (landed < _NEVER) & ((stored_at < 0) | np.isin(clusters, touched))
         old = old.only(is_here[old.left])
-    order = _by_age(numbered, landed, np.flatnonzero(is_here))
+    alike = np.array(first_alike(moments), dtype=np.int64)
+    order = _by_age(numbered, _ages(landed, alike), np.flatnonzero(is_here))
     age = np.full(len(landed), -1, dtype=np.int64)
     age[order] = np.arange(len(order))
     one_of = numbered.one_of[order]
@@ -116,7 +118,7 @@ def lay_out(con: DuckDBPyConnection, identity: Identity, news: News, said: list[
     # what was decided by hand is decided again
     here = _joined([old.only(old.sources >= 0), fresh, included])
     here = here.only(is_here[here.left] & is_here[here.right] & (here.left != here.right))
-    here = _in_order(_Ties(age[here.left], age[here.right], here.sources, here.places, here.rows), codes)
+    here = _in_order(_Ties(age[here.left], age[here.right], here.sources, here.places, here.rows), codes, alike)
     return Region(
         codes=codes,
         values=numbered.values.take(pa.array(one_of)),
@@ -200,14 +202,25 @@ def _touched(ids: StoredIds, stored_at: Ints, landed: Ints, fresh: _Ties, old: _
     return np.unique(ids.clusters[stored_at[nodes]])
 
 
-def _by_age(numbered: Numbered, landed: Ints, nodes: Ints) -> Ints:
-    """These numbers, the oldest first; of one place the type of higher priority, then the lesser text."""
-    places, codes = landed[nodes], numbered.codes[numbered.one_of[nodes]]
-    ages = _one_key(places, codes)
+def _ages(places: Ints, alike: Ints) -> Ints:
+    """Numbers that sort by age: what was read at once from a pulled table has one.
+
+    Args:
+        alike: of each rank `landing.first_alike`.
+    """
+    if not (alike >= 0).any():
+        return places
+    first = alike[np.clip(places // ROWS, 0, len(alike) - 1)]
+    ages: Ints = np.where((places >= 0) & (places < _NEVER) & (first >= 0), first * ROWS, places)
+    return ages
+
+
+def _by_age(numbered: Numbered, ages: Ints, nodes: Ints) -> Ints:
+    """These numbers, the oldest first; of one age the type of higher priority, then the lesser text."""
+    ages = _one_key(ages[nodes], numbered.codes[numbered.one_of[nodes]])
     order = np.argsort(ages)
     same = _shared(ages[order])
     if same.any():
-        # where rows have no number, whole objects are one place
         alike = order[same]
         texts = numbered.values.take(pa.array(numbered.one_of[nodes[alike]]))
         keys = pa.table({"age": ages[alike], "text": texts})
@@ -216,16 +229,18 @@ def _by_age(numbered: Numbered, landed: Ints, nodes: Ints) -> Ints:
     return nodes[order]
 
 
-def _in_order(ties: _Ties, codes: Ints) -> _Ties:
-    """In the order in which they landed; of a pair that is there twice, the first."""
-    order = np.argsort(ties.places)
+def _in_order(ties: _Ties, codes: Ints, alike: Ints) -> _Ties:
+    """The oldest first; of a pair that is there twice, the one that was told first."""
+    ages = _ages(ties.places, alike)
+    order = np.argsort(ages)
     # a row with several identifiers ties several pairs at one place; what is stored already comes before its repeat
-    same = _shared(ties.places[order])
+    same = _shared(ages[order])
     if same.any():
         at = order[same]
         left, right = ties.left[at], ties.right[at]
         types = _one_key(codes[left], codes[right])
-        order[same] = at[np.lexsort((-ties.rows[at], ties.sources[at], _one_key(left, right), types, ties.places[at]))]
+        by = (-ties.rows[at], ties.sources[at], ties.places[at], _one_key(left, right), types, ages[at])
+        order[same] = at[np.lexsort(by)]
     pairs = ties.left[order] * len(codes) + ties.right[order]
     ranked = np.sort(pairs)
     if (ranked[1:] == ranked[:-1]).any():

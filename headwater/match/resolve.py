@@ -1,13 +1,14 @@
 """Identifiers become people: the tables of schema `identity`.
 
 Belongs here: the steps in their order, and writing what they found in one transaction. Does not belong here: what is
-new (`news`), reading it (`mentions`), what is connected with it (`stored`, `region`), what is believed (`deciding`),
-what became of those who were known before (`history`).
+new (`news`, `readings`), reading it (`mentions`), what is connected with it (`stored`, `region`), what is believed
+(`deciding`), what became of those who were known before (`history`).
 
-A person is a connected component of believed ties. Its id is a UUID made of its anchor: the identifier that landed
-first, then the type of higher priority, then the lesser value. So the same lake gives the same ids however often and
-in whatever order the warehouse is rebuilt; new data leaves ids as they are, and when two people turn out to be one,
-the older anchor stays.
+A person is a connected component of believed ties. Its id is a UUID made of its anchor: the identifier that was told
+first (`landing`), then the type of higher priority, then the lesser value. What was read together is in the lake
+(`readings`): so the same lake gives the same ids however often and in whatever order the warehouse is rebuilt, and
+whatever order tables land in between two readings; new data leaves ids as they are, and when two people turn out to be
+one, the older anchor stays.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from headwater.match import history
 from headwater.match.accounts import write_members
 from headwater.match.deciding import decide
 from headwater.match.mentions import rank_objects, read_mentions
-from headwater.match.news import News, read_news, remember
+from headwater.match.news import News, read_news
+from headwater.match.readings import readings
 from headwater.match.region import lay_out
 from headwater.match.stored import drop
 from headwater.match.writing import write_people
 from headwater.policy.identifiers import normal
+from headwater.storage.lake import Lake
 from headwater.storage.warehouse import transaction
 
 
@@ -48,16 +51,23 @@ class Resolved:
 
 
 def resolve(
-    con: DuckDBPyConnection, identity: Identity, as_of: datetime | None = None, *, is_full: bool = False
+    con: DuckDBPyConnection,
+    identity: Identity,
+    as_of: datetime | None = None,
+    *,
+    lake: Lake | None = None,
+    is_full: bool = False,
 ) -> Resolved:
     """Bring people up to what is loaded: only what is new is read, and only people it has to do with are looked at
     again. When rules or rows that were read before have changed, everything is. Either way ends in the same tables.
 
     Args:
         as_of: when merges and splits are noted to have happened, UTC without offset; default the system's clock.
+        lake: remembers what was read together, for a rebuild; `None`: the warehouse alone does.
         is_full: read everything, whether or not there is a reason.
 
     Raises:
+        UnavailableError: the lake cannot be read or written.
         ConfigError: an expression of `identity.yaml` is not SQL over its table.
     """
     moment = as_of or datetime.now(UTC).replace(tzinfo=None)
@@ -67,14 +77,16 @@ def resolve(
             with transaction(con):
                 write_members(con, identity)
             return _counted(con)
-        moments = rank_objects(con, news)
+        known = readings(con, lake, news)
+        moments = rank_objects(con, news, known)
         said = read_mentions(con, identity, news)
+        known.write(lake)
         with transaction(con):
             region = lay_out(con, identity, news, said, moments)
             del said
             written = write_people(con, identity, news, region, decide(identity, region), moments)
             moved = history.write(con, written, moment)
-            remember(con, news)
+            known.remember(con, news)
             _write_overrides(con, identity)
             write_members(con, identity)
             done = _counted(con, news.reason, written.touched, moved)

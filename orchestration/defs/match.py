@@ -50,7 +50,7 @@ def identity(
 ) -> Iterator[dg.MaterializeResult]:
     """People, what ties their identifiers together, and what was refused: brought up to what is new."""
     with warehouse.get_connection() as connection:
-        report = resolve(connection, platform.config.identity, as_of(context))
+        report = resolve(connection, platform.config.identity, as_of(context), lake=platform.lake())
         counts = {table: count_rows(connection, f"identity.{table}") for table in TABLES}
     told: dict[str, dict[str, object]] = {
         "identifiers": {"people": report.people, "touched": report.touched, "read_everything": report.reason},

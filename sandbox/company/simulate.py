@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.clock import DAY, day_number, iso, to_date
-from sandbox.company import advertising, billing, helpdesk, merchandise, wholesale
+from sandbox.company import advertising, billing, helpdesk, merchandise, strangers, wholesale
 from sandbox.company.book import Book
 from sandbox.company.calendar import World, opening_day, world
 from sandbox.company.files import write_atomically, write_chats, write_events, write_truth
@@ -79,6 +79,7 @@ def _write(out: Path, state: World, as_of_day: int) -> dict[str, Any]:
         while tell(state, book, index, busy, as_of_day):
             index += 1
         wholesale.cold_contacts(state, book, as_of_day)
+        strangers.write_strangers(state, book, as_of_day)
         for day, campaign in state.campaigns.items():
             sent = iso(day * DAY + 9 * 3_600_000)
             row = (campaign.campaign_id, campaign.name, campaign.subject, campaign.coupon, sent, sent)

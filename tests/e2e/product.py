@@ -31,6 +31,7 @@ PORTS = ("COLLECTOR", "API", "SANDBOX", "DAGSTER")
 # Names of columns in any table, or of one table's.
 OF_ATTEMPT = frozenset(
     {"loaded_at", "uuid_ts", "run_id", "lake_object", "_lake_object", "_extracted_at", "first_landed"}
+    | {"identity.read_objects.reading"}
     | {"push.sync_rows.updated_at", "push.rejected_rows.first_at", "push.rejected_rows.last_at"}
     | {"push.rejected_rows.next_attempt_at", "raw.destination_counts.read_at"}
     | {f"raw.deliveries.{column}" for column in ("seq", "at", "attempts", "answer", "steps")}

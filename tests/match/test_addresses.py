@@ -65,3 +65,20 @@ def test_one_who_is_known_by_address_alone_is_one_person_and_becomes_the_custome
     ((after, known),) = people().items()
     assert after == before
     assert {"user_id:ann", "anonymous_id:a-1"} < known
+
+
+@pytest.mark.parametrize("table", ["crm__leads", "email__contacts"])
+def test_who_is_in_one_tool_only_is_a_person_and_is_found_again_in_events(
+    con: duckdb.DuckDBPyConnection,
+    identity: Identity,
+    events: Callable[..., None],
+    people: Callable[[], dict[str, set[str]]],
+    table: str,
+) -> None:
+    con.execute(f"insert into raw.{table} (id, email) values ('t1', ' CFO@fresh.example')")
+    resolve(con, identity)
+    ((before, known),) = people().items()
+    assert known == {"email:cfo@fresh.example"}
+    events(("cfo", None, "cfo@fresh.example"))
+    resolve(con, identity)
+    assert people() == {before: {"email:cfo@fresh.example", "user_id:cfo"}}

@@ -52,7 +52,7 @@ def load_without_a_run(settings: Settings) -> None:
         ensure_schemas(con)
         load_events(con, lake)
         load_event_tables(con, lake)
-        resolve(con, config.identity)
+        resolve(con, config.identity, lake=lake)
 
 
 def start_run(settings: Settings, job: str) -> subprocess.Popen[str]:

@@ -136,6 +136,9 @@ def test_some_people_stay_anonymous_and_some_contacts_never_visited(large: Path,
     seen = [row for row in people if row["person_id"] in visitors]
     assert 0.25 < sum(not row["user_id"] for row in seen) / len(seen) < 0.65
     assert sum(row["habit"] == "cold_contact" for row in people) > 80
+    for habit in ("lead_only", "subscriber_only"):
+        assert sum(row["habit"] == habit for row in people) > 10
+    assert not visitors & {row["person_id"] for row in people if row["habit"].endswith("_only")}
     known = [row for row in people if row["user_id"]]
     assert 0.1 < sum(not row["crm_birth_date"] for row in known) / len(known) < 0.35
 

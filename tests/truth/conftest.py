@@ -40,7 +40,10 @@ from orchestration.parsed import ensure_manifest
 BIN = Path(sys.executable).parent
 PEOPLE, SEED, TOLD_UPTO = 2500, 11, "2026-11-21"
 T = "2026-11-05 12:00:00"
-MODELS = ["+high_value_customers", "+int_churn_features", "+marketing_efficiency", "+channel_lift"]
+MODELS = [
+    *("+high_value_customers", "+int_churn_features", "+marketing_efficiency", "+channel_lift"),
+    *("+customer_360", "+qualified_leads"),
+]
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def _land_and_load(settings: Settings, config: Config) -> None:
         load_conversations(con, lake)
         for tool in tools:
             load_extracts(con, lake, config, tool)
-        resolve(con, config.identity)
+        resolve(con, config.identity, lake=lake)
 
 
 def _live_as_history(company: Path) -> None:

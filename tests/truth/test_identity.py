@@ -23,7 +23,7 @@ from headwater.storage.warehouse import ensure_schemas
 pytestmark = pytest.mark.slow
 
 Identifier = tuple[str, str]
-TOOLS = ("crm__contacts", "payments__customers", "support__tickets")
+TOOLS = ("crm__contacts", "payments__customers", "support__tickets", "crm__leads", "email__contacts")
 PULLED_BEFORE = "extracts/tool/t/20201030T000000000000Z-000000000000.parquet"
 
 

@@ -1,3 +1,5 @@
+{{ config(materialized=growing(), unique_key='customer_id', meta={'compares': true}) }}
+
 with orders as (
     select * from {{ ref('orders') }}
 ),

@@ -22,6 +22,28 @@ contacts as (
     where {{ has_happened('created_at') }}
 ),
 
+leads as (
+    select * from {{ ref('stg_crm__leads') }}
+    where {{ has_happened('created_at') }}
+),
+
+subscribers as (
+    select * from {{ ref('stg_email__contacts') }}
+    where {{ has_happened('created_at') }}
+),
+
+addresses as (
+    select
+        email,
+        created_at
+    from leads
+    union all
+    select
+        email,
+        created_at
+    from subscribers
+),
+
 moments as (
     select
         customer_id,
@@ -57,6 +79,16 @@ moments as (
     from contacts
     inner join identifiers
         on contacts.crm_id = identifiers.id_value and identifiers.id_type = 'crm_id'
+    group by identifiers.customer_id
+    union all
+    select
+        identifiers.customer_id,
+        min(addresses.created_at) as first_at,
+        min(addresses.created_at) as first_known_at,
+        cast(null as timestamp) as last_at
+    from addresses
+    inner join identifiers
+        on addresses.email = identifiers.id_value and identifiers.id_type = 'email'
     group by identifiers.customer_id
 ),
 

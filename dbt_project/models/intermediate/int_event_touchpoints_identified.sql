@@ -1,7 +1,21 @@
--- What a tool tells as an event and shows as a record too is one touchpoint: the record's, which
--- has more to say; of mailings the event's, which knows of every opening.
+-- What tools tell as events and keep as records too (tickets, ratings, calls, deals) is not here,
+-- but with the records; mailings are: an event knows of every opening.
+{{ config(
+    materialized=growing(), unique_key='customer_id',
+    meta={'follows': [
+        'int_events_identified', 'int_events_described', 'int_events_sessioned', 'sessions'
+    ]}
+) }}
+
+{%- set grown = grows() %}
+
 with described as (
     select * from {{ ref('int_events_described') }}
+    where
+        kind not in (
+            'order', 'subscription',
+            'support_ticket', 'support_rating', 'sales_call', 'opportunity_stage'
+        )
 ),
 
 -- Events of visits are all in their own table, with what is known of them: the two are not joined.
@@ -15,6 +29,7 @@ identified as (
         platform,
         session_id
     from {{ ref('int_events_sessioned') }}
+    where {{ is_taken('customer_id', grown) }}
     union all
     select
         source,
@@ -25,33 +40,15 @@ identified as (
         platform,
         cast(null as string) as session_id
     from {{ ref('int_events_identified') }}
-    where platform is null and customer_id is not null and occurred_at is not null
+    where
+        platform is null
+        and customer_id is not null
+        and occurred_at is not null
+        and {{ is_taken('customer_id', grown) }}
 ),
 
-channelled as (
-    select * from {{ ref('int_sessions_channelled') }}
-),
-
-recorded as (
-    select
-        'support_ticket' as kind,
-        ticket_id as object_id
-    from {{ ref('stg_support__tickets') }}
-    union
-    select
-        'support_rating' as kind,
-        ticket_id as object_id
-    from {{ ref('stg_support__ratings') }}
-    union
-    select
-        'sales_call' as kind,
-        activity_id as object_id
-    from {{ ref('stg_crm__activities') }}
-    union
-    select
-        'opportunity_stage' as kind,
-        opportunity_id as object_id
-    from {{ ref('stg_crm__opportunity_stages') }}
+sessions as (
+    select * from {{ ref('sessions') }}
 ),
 
 final as (
@@ -63,19 +60,19 @@ final as (
             when identified.platform is not null then identified.platform
             when described.kind like 'email_%' then 'email'
             when described.kind like 'support_%' then 'support'
-            when described.kind in ('sales_call', 'opportunity_stage') then 'crm'
             when described.kind like 'invoice_%' or described.kind like 'subscription_%'
                 then 'payments'
             else 'other'
         end as system,
         described.kind,
-        case when described.kind like 'email_%' then 'email' else channelled.channel end as channel,
+        case when described.kind like 'email_%' then 'email' else sessions.channel end
+            as channel,
         case
             when described.kind like 'email_%'
                 then coalesce(described.object_id, described.utm_campaign)
-            else channelled.utm_campaign
+            else sessions.utm_campaign
         end as campaign,
-        channelled.ad_id,
+        sessions.ad_id,
         identified.session_id,
         described.title,
         described.source,
@@ -83,13 +80,8 @@ final as (
     from described
     inner join identified
         on described.source = identified.source and described.message_id = identified.message_id
-    left join channelled
-        on identified.session_id = channelled.session_id
-    left join recorded
-        on described.kind = recorded.kind and described.object_id = recorded.object_id
-    where
-        described.kind not in ('order', 'subscription')
-        and recorded.object_id is null
+    left join sessions
+        on identified.session_id = sessions.session_id
 )
 
 select * from final

@@ -1,15 +1,8 @@
 -- What an event says of itself, taken out of its JSON once: an event never changes, so only those
 -- that are not here yet are read, whenever they come in.
 {{ config(
-    materialized=growing(), unique_key=['source', 'message_id'],
-    incremental_strategy='delete+insert', on_schema_change='sync_all_columns'
+    materialized=growing(), unique_key=['source', 'message_id'], meta={'gone': 'kind'}
 ) }}
-
-{%- set columns = [
-    'source', 'message_id', 'kind', 'title', 'page_path', 'page_url', 'referrer', 'utm_source',
-    'utm_medium', 'utm_campaign', 'utm_content', 'object_id', 'consent_preferences',
-    'consent_management',
-] %}
 
 {%- set places = [
     'name', 'context.page.path', 'context.page.title', 'context.page.url', 'context.page.referrer',
@@ -22,31 +15,13 @@
     'context.consent.categoryPreferences', 'context.consentManagement',
 ] %}
 
-with events as (
-    select * from {{ ref('stg_events__events') }}
-    where type in ('page', 'screen', 'track')
-),
+{%- set events -%}
+    (select * from {{ ref('stg_events__events') }} where type in ('page', 'screen', 'track'))
+{%- endset %}
 
-{% if is_incremental() and has_columns(this, columns) %}
-    described as (
-        select
-            source,
-            message_id
-        from {{ this }}
-    ),
+{%- set grown = grows() %}
 
-    fresh as (
-        select events.*
-        from events
-        left join described
-            on events.source = described.source and events.message_id = described.message_id
-        where described.message_id is null
-    ),
-{% else %}
-    fresh as (
-        select * from events
-    ),
-{% endif %}
+with {{ events_taken(events, grown) }}
 
 texts as (
     select
@@ -110,4 +85,4 @@ final as (
     from named
 )
 
-select * from final
+{{ events_given('final', grown) }}

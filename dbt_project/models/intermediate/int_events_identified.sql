@@ -1,3 +1,8 @@
+-- Grows by event: those that are new, gone, or another person's than before.
+{{ config(
+    materialized=growing(), unique_key=['source', 'message_id'], meta={'gone': 'type'}
+) }}
+
 with events as (
     select * from {{ ref('stg_events__events') }}
 ),
@@ -45,4 +50,20 @@ final as (
     from identified
 )
 
-select * from final
+{% if grows() %}
+    select
+        coalesce(final.source, built.source) as source,
+        coalesce(final.message_id, built.message_id) as message_id,
+        final.* exclude (source, message_id)
+    from final
+    full outer join {{ this }} as built
+        on final.source = built.source and final.message_id = built.message_id
+    where
+        built.message_id is null
+        or final.message_id is null
+        or final.customer_id is distinct from built.customer_id
+        or final.occurred_at is distinct from built.occurred_at
+        or final.known_at is distinct from built.known_at
+{% else %}
+    select * from final
+{% endif %}

@@ -24,20 +24,38 @@ skus as (
         ) = 1
 ),
 
+-- The same is said of a product many times: as of the last.
+seen as (
+    select
+        product_id,
+        product_name,
+        category,
+        max(occurred_at) as occurred_at
+    from (
+        select
+            product_id,
+            product_name,
+            category,
+            occurred_at
+        from products_seen
+        union all
+        select
+            product_id,
+            product_name,
+            category,
+            occurred_at
+        from order_products
+    ) as said
+    group by product_id, product_name, category
+),
+
 mentions as (
     select
         product_id,
         product_name,
         category,
         occurred_at
-    from products_seen
-    union all
-    select
-        product_id,
-        product_name,
-        category,
-        occurred_at
-    from order_products
+    from seen
     union all
     select
         product_id,

@@ -1,7 +1,18 @@
 -- Where a visit came from: the first of its pages, screens and its very first event that says so,
 -- else its first page. A page that links to another of the same site is no origin.
+{{ config(
+    materialized=growing(), unique_key='customer_id',
+    meta={'follows': ['int_events_sessioned', 'int_events_described']}
+) }}
+
+{%- set grown = grows() %}
+
 with events as (
-    select * from {{ ref('int_events_sessioned') }}
+    select sessioned.*
+    from {{ ref('int_events_sessioned') }} as sessioned
+    where
+        {{ is_taken('sessioned.customer_id', grown) }}
+        and (sessioned.type in ('page', 'screen') or sessioned.is_first)
 ),
 
 described as (
@@ -14,6 +25,7 @@ click_ids as (
 
 arrivals as (
     select
+        events.customer_id,
         events.session_id,
         events.source,
         events.message_id,
@@ -32,7 +44,6 @@ arrivals as (
     from events
     inner join described
         on events.source = described.source and events.message_id = described.message_id
-    where events.type in ('page', 'screen') or events.is_first
 ),
 
 -- An address is taken apart once: a search for each of the ids in each address would cost minutes.
@@ -63,6 +74,7 @@ clicks as (
 
 tagged as (
     select
+        arrivals.customer_id,
         arrivals.session_id,
         arrivals.source,
         arrivals.message_id,
@@ -121,6 +133,7 @@ landings as (
 final as (
     select
         origins.session_id,
+        origins.customer_id,
         landings.landing_page,
         origins.referrer,
         origins.referrer_host,

@@ -1,9 +1,22 @@
+-- What a tool tells as an event and shows as a record too is one touchpoint: the record's, which
+-- has more to say; of mailings the event's, which knows of every opening.
+{{ config(materialized=growing(), unique_key='customer_id', meta={'compares': true}) }}
+
 with identifiers as (
     select * from {{ ref('stg_identity__identifiers') }}
 ),
 
 event_touchpoints as (
     select * from {{ ref('int_event_touchpoints_identified') }}
+),
+
+sessions as (
+    select
+        session_id,
+        channel,
+        utm_campaign,
+        ad_id
+    from {{ ref('sessions') }}
 ),
 
 contacts as (
@@ -73,6 +86,8 @@ mails as (
         mailed.kind,
         'email' as channel,
         mailed.email_campaign_id as campaign,
+        cast(null as string) as ad_id,
+        cast(null as string) as session_id,
         mailed.title,
         cast(null as bigint) as value_cents,
         'email' as source,
@@ -99,6 +114,8 @@ contacts_with_support as (
         end as kind,
         cast(null as string) as channel,
         cast(null as string) as campaign,
+        cast(null as string) as ad_id,
+        cast(null as string) as session_id,
         coalesce(contacts.topic, conversations.channel) as title,
         cast(null as bigint) as value_cents,
         coalesce(conversations.source, 'support') as source,
@@ -117,6 +134,8 @@ ratings as (
         'support_rating' as kind,
         cast(null as string) as channel,
         cast(null as string) as campaign,
+        cast(null as string) as ad_id,
+        cast(null as string) as session_id,
         cast(ratings.score as string) as title,
         cast(null as bigint) as value_cents,
         'support' as source,
@@ -141,6 +160,8 @@ sales_contacts as (
         end as kind,
         cast(null as string) as channel,
         cast(null as string) as campaign,
+        cast(null as string) as ad_id,
+        cast(null as string) as session_id,
         activities.note as title,
         cast(null as bigint) as value_cents,
         'crm' as source,
@@ -159,6 +180,8 @@ deals as (
         'opportunity_stage' as kind,
         cast(null as string) as channel,
         cast(null as string) as campaign,
+        cast(null as string) as ad_id,
+        cast(null as string) as session_id,
         changes.stage as title,
         opportunities.amount_cents as value_cents,
         'crm' as source,
@@ -183,6 +206,8 @@ subscriptions as (
             'subscription_{{ kind }}' as kind,
             cast(null as string) as channel,
             cast(null as string) as campaign,
+            cast(null as string) as ad_id,
+            cast(null as string) as session_id,
             plan_name as title,
             price_cents as value_cents,
             'subscriptions' as source,
@@ -191,6 +216,94 @@ subscriptions as (
         where {{ at }} is not null
         {{ 'union all' if not loop.last }}
     {% endfor %}
+),
+
+recorded as (
+    select
+        'support_ticket' as kind,
+        ticket_id as object_id
+    from {{ ref('stg_support__tickets') }}
+    union
+    select
+        'support_rating' as kind,
+        ticket_id as object_id
+    from {{ ref('stg_support__ratings') }}
+    union
+    select
+        'sales_call' as kind,
+        activity_id as object_id
+    from {{ ref('stg_crm__activities') }}
+    union
+    select
+        'opportunity_stage' as kind,
+        opportunity_id as object_id
+    from {{ ref('stg_crm__opportunity_stages') }}
+),
+
+-- Told by an event, of a record that is not there.
+only_told as (
+    select
+        theirs.customer_id,
+        theirs.occurred_at,
+        theirs.known_at,
+        case
+            when theirs.platform is not null then theirs.platform
+            when described.kind like 'support_%' then 'support'
+            else 'crm'
+        end as system,
+        described.kind,
+        sessions.channel,
+        sessions.utm_campaign as campaign,
+        sessions.ad_id,
+        sessions.session_id,
+        described.title,
+        cast(null as bigint) as value_cents,
+        described.source,
+        described.message_id as source_id
+    from {{ ref('int_events_described') }} as described
+    inner join {{ ref('int_events_identified') }} as theirs
+        on described.source = theirs.source and described.message_id = theirs.message_id
+    left join {{ ref('int_events_sessioned') }} as sessioned
+        on described.source = sessioned.source and described.message_id = sessioned.message_id
+    left join sessions
+        on sessioned.session_id = sessions.session_id
+    left join recorded
+        on described.kind = recorded.kind and described.object_id = recorded.object_id
+    where
+        described.kind in ('support_ticket', 'support_rating', 'sales_call', 'opportunity_stage')
+        and recorded.object_id is null
+),
+
+-- The visit in which an order was placed.
+order_visits as (
+    select
+        told.order_id,
+        sessioned.session_id
+    from {{ ref('stg_events__orders_completed') }} as told
+    inner join {{ ref('int_events_sessioned') }} as sessioned
+        on told.source = sessioned.source and told.message_id = sessioned.message_id
+),
+
+orders as (
+    select
+        orders.customer_id,
+        orders.ordered_at as occurred_at,
+        orders.known_at,
+        'orders' as system,
+        case orders.kind when 'sale' then 'purchase' else orders.kind end as kind,
+        sessions.channel,
+        sessions.utm_campaign as campaign,
+        sessions.ad_id,
+        sessions.session_id,
+        orders.order_id as title,
+        orders.total_cents as value_cents,
+        'orders' as source,
+        orders.order_id as source_id
+    from {{ ref('orders') }} as orders
+    left join order_visits
+        on orders.order_id = order_visits.order_id and orders.kind = 'sale'
+    left join sessions
+        on order_visits.session_id = sessions.session_id
 ),
 
 unioned as (
@@ -205,6 +318,10 @@ unioned as (
     select * from deals
     union all
     select * from subscriptions
+    union all
+    select * from only_told
+    union all
+    select * from orders
 ),
 
 final as (

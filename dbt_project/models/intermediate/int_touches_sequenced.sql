@@ -1,8 +1,16 @@
 -- A person's touches and purchases in order: the touches after one purchase belong to the next one,
 -- if it comes within the look-back; else to a path that led nowhere. Touches are visits, and what
 -- the sales team wrote down of its calls, meetings and mails.
+{{ config(
+    materialized=growing(), unique_key='customer_id',
+    meta={'follows': ['customer_journey', 'int_conversions']}
+) }}
+
+{%- set grown = grows() %}
+
 with conversions as (
     select * from {{ ref('int_conversions') }}
+    where {{ is_taken('customer_id', grown) }}
 ),
 
 touches as (
@@ -15,7 +23,9 @@ touches as (
         ad_id,
         session_id
     from {{ ref('customer_journey') }}
-    where kind in ('visit', 'sales_call', 'sales_meeting', 'sales_mail', 'sales_contact')
+    where
+        kind in ('visit', 'sales_call', 'sales_meeting', 'sales_mail', 'sales_contact')
+        and {{ is_taken('customer_id', grown) }}
 ),
 
 happenings as (

@@ -1,3 +1,5 @@
+{{ config(materialized=growing(), unique_key='customer_id', meta={'compares': true}) }}
+
 {#- Which column of which source's rows says what of a person. Traits that no source has yet are
     added here and ruled in the var `survivorship`. -#}
 {%- set claims = {

@@ -1,7 +1,15 @@
 -- The one place where sources are held against each other: by the rule of each trait, declared in
 -- the var `survivorship` (a company's own in config/survivorship.yaml).
+{{ config(
+    materialized=growing(), unique_key='customer_id',
+    meta={'follows': ['int_trait_claims'], 'heeds': ['survivorship']}
+) }}
+
+{%- set grown = grows() %}
+
 with claims as (
     select * from {{ ref('int_trait_claims') }}
+    where {{ is_taken('customer_id', grown) }}
 ),
 
 rules as (

@@ -1,5 +1,13 @@
+{{ config(
+    materialized=growing(), unique_key='customer_id', on_schema_change='append_new_columns',
+    meta={'follows': ['int_touches_sequenced', 'int_conversions']}
+) }}
+
+{%- set grown = grows() %}
+
 with touches as (
     select * from {{ ref('int_touches_sequenced') }}
+    where {{ is_taken('customer_id', grown) }}
 ),
 
 conversions as (

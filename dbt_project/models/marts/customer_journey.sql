@@ -1,57 +1,58 @@
 -- Grows by person: of those who have other touchpoints than before all are taken anew, whatever the
--- reason: a late record, a merge or split of people, a visit with another channel. Who has none any
--- longer comes as a row without a touchpoint, which takes the old ones out and is then deleted.
+-- reason: a late record, a merge or split of people, a visit with another channel.
 {{ config(
-    materialized=growing(), unique_key='customer_id', incremental_strategy='delete+insert',
-    on_schema_change='sync_all_columns', post_hook=[
-        "{{ without_the_gone(this, 'touchpoint_id') }}",
-        "{{ remember_how(this, []) }}",
-    ]
+    materialized=growing(), unique_key='customer_id', meta={'follows': [
+        'int_event_touchpoints_identified', 'int_tool_touchpoints_identified', 'sessions'
+    ]}
 ) }}
 
-{%- set told = [
-    'touchpoint_id', 'occurred_at', 'known_at', 'system', 'kind', 'channel', 'campaign', 'ad_id',
-    'session_id', 'title', 'value_cents', 'source', 'source_id',
-] %}
+{%- set grown = grows() %}
 
-with touchpoints as (
-    select
-        customer_id,
-        {{ told | join(', ') }}
-    from {{ ref('int_touchpoints_unioned') }}
+with events as (
+    select * from {{ ref('int_event_touchpoints_identified') }}
+    where {{ is_taken('customer_id', grown) }}
 ),
 
-{% if is_incremental() %}
-    changed as (
-        {% if is_built_alike(this, []) %}
-            {{ changed_groups(ref('int_touchpoints_unioned'), this, 'customer_id', told) }}
-        {% else %}
-            select customer_id from touchpoints
-            union
-            select customer_id from {{ this }}
-        {% endif %}
-    ),
+records as (
+    select * from {{ ref('int_tool_touchpoints_identified') }}
+    where {{ is_taken('customer_id', grown) }}
+),
 
-    -- who is gone has no touchpoint on the right
-    fresh as (
-        select
-            {% for column in told %}
-                touchpoints.{{ column }},
-            {% endfor %}
-            changed.customer_id
-        from changed
-        left join touchpoints
-            on changed.customer_id = touchpoints.customer_id
-    ),
-{% else %}
-    fresh as (
-        select * from touchpoints
-    ),
-{% endif %}
-
-final as (
+visits as (
     select
-        touchpoint_id,
+        session_id,
+        customer_id,
+        started_at,
+        known_at,
+        platform,
+        channel,
+        utm_campaign,
+        ad_id,
+        landing_page,
+        coalesce(click_id, ad_id) is not null
+        and channel in ('paid_search', 'paid_social', 'display', 'affiliate') as is_ad_click
+    from {{ ref('sessions') }}
+    where {{ is_taken('customer_id', grown) }}
+),
+
+unioned as (
+    select
+        customer_id,
+        occurred_at,
+        known_at,
+        system,
+        kind,
+        channel,
+        campaign,
+        ad_id,
+        session_id,
+        title,
+        cast(null as bigint) as value_cents,
+        source,
+        source_id
+    from events
+    union all
+    select
         customer_id,
         occurred_at,
         known_at,
@@ -65,7 +66,59 @@ final as (
         value_cents,
         source,
         source_id
-    from fresh
+    from records
+    union all
+    select
+        customer_id,
+        started_at as occurred_at,
+        known_at,
+        platform as system,
+        'visit' as kind,
+        channel,
+        utm_campaign as campaign,
+        ad_id,
+        session_id,
+        landing_page as title,
+        cast(null as bigint) as value_cents,
+        'sessions' as source,
+        session_id as source_id
+    from visits
+    union all
+    select
+        customer_id,
+        started_at as occurred_at,
+        known_at,
+        'ads' as system,
+        'ad_click' as kind,
+        channel,
+        utm_campaign as campaign,
+        ad_id,
+        session_id,
+        utm_campaign as title,
+        cast(null as bigint) as value_cents,
+        'sessions' as source,
+        session_id as source_id
+    from visits
+    where is_ad_click
+),
+
+final as (
+    select
+        md5(kind || ':' || source || ':' || source_id) as touchpoint_id,
+        customer_id,
+        occurred_at,
+        known_at,
+        system,
+        kind,
+        channel,
+        campaign,
+        ad_id,
+        session_id,
+        title,
+        value_cents,
+        source,
+        source_id
+    from unioned
 )
 
 select * from final

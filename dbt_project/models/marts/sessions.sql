@@ -1,3 +1,9 @@
+-- Worked out whole; only the visits of those for whom something differs are written, and told.
+{{ config(
+    materialized=growing(), unique_key='customer_id', on_schema_change='append_new_columns',
+    meta={'compares': true}
+) }}
+
 with events as (
     select * from {{ ref('int_events_sessioned') }}
 ),

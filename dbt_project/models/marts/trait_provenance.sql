@@ -1,5 +1,13 @@
+{{ config(
+    materialized=growing(), unique_key='customer_id', on_schema_change='append_new_columns',
+    meta={'follows': ['int_trait_values']}
+) }}
+
+{%- set grown = grows() %}
+
 with trait_values as (
     select * from {{ ref('int_trait_values') }}
+    where {{ is_taken('customer_id', grown) }}
 ),
 
 final as (

@@ -6,6 +6,7 @@ object (the lander of each kind decides) and which objects were loaded (`raw.loa
     events/received_date=YYYY-MM-DD/<segment>.parquet      extracts/<source>/<table>/<stamp>-<sha12>.parquet
     files/<source>/<name>-<sha12>.<ext>                    quarantine/<kind>/<stamp or segment>-<sha12>.parquet
     models/<name>/<version>/…                              dropped/events/<segment>-<sha12>.parquet
+    identity/readings/<stamp>-<sha12>.json
 """
 
 from __future__ import annotations

@@ -1,6 +1,14 @@
-with events as (
-    select * from {{ ref('stg_events__events') }}
-),
+{{ config(
+    materialized=growing(), unique_key=['source', 'message_id'], meta={'gone': 'known_at'}
+) }}
+
+{%- set grown = grows() -%}
+
+{%- set events -%}
+    (select * from {{ ref('stg_events__events') }} where type = 'identify')
+{%- endset %}
+
+with {{ events_taken(events, grown) }}
 
 final as (
     select
@@ -26,8 +34,7 @@ final as (
         {{ json_text('payload', 'traits.consent') }} as consent_traits,
         {{ json_text('payload', 'context.consent.categoryPreferences') }} as consent_preferences,
         {{ json_text('payload', 'context.consentManagement') }} as consent_management
-    from events
-    where type = 'identify'
+    from fresh
 )
 
-select * from final
+{{ events_given('final', grown) }}

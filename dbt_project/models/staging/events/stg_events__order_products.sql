@@ -1,6 +1,14 @@
-with tracks as (
-    select * from {{ ref('stg_events__tracks') }}
-),
+{{ config(
+    materialized=growing(), unique_key=['source', 'message_id'], meta={'gone': 'line_no'}
+) }}
+
+{%- set grown = grows() -%}
+
+{%- set events -%}
+    (select * from {{ ref('stg_events__tracks') }} where event_name = 'Order Completed')
+{%- endset %}
+
+with {{ events_taken(events, grown) }}
 
 baskets as (
     select
@@ -11,8 +19,7 @@ baskets as (
         {{ json_records(
             'payload', 'properties.products', ['product_id', 'name', 'category', 'quantity', 'price']
         ) }} as products
-    from tracks
-    where event_name = 'Order Completed'
+    from fresh
 ),
 
 items as (
@@ -41,4 +48,4 @@ final as (
     from items
 )
 
-select * from final
+{{ events_given('final', grown) }}

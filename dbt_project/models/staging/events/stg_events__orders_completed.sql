@@ -1,8 +1,8 @@
-with tracks as (
-    select * from {{ ref('stg_events__tracks') }}
+with told as (
+    select * from {{ ref('stg_events__orders_told') }}
 ),
 
-orders as (
+final as (
     select
         source,
         message_id,
@@ -10,19 +10,13 @@ orders as (
         anonymous_id,
         occurred_at,
         known_at,
-        {{ blank_to_null(json_text('payload', 'properties.order_id')) }} as order_id,
-        {{ to_cents(json_text('payload', 'properties.total')) }} as total_cents,
-        upper({{ json_text('payload', 'properties.currency') }}) as currency,
-        {{ blank_to_null(json_text('payload', 'properties.coupon')) }} as coupon_code,
-        {{ to_cents(json_text('payload', 'properties.discount')) }} as discount_cents
-    from tracks
-    where event_name = 'Order Completed'
-),
-
-final as (
-    select *
-    from orders
-    where order_id is not null
+        order_id,
+        total_cents,
+        currency,
+        coupon_code,
+        discount_cents
+    from told
+    where event_name = 'Order Completed' and order_id is not null
     qualify
         row_number() over (
             partition by order_id

@@ -1,5 +1,5 @@
-with tracks as (
-    select * from {{ ref('stg_events__tracks') }}
+with told as (
+    select * from {{ ref('stg_events__orders_told') }}
 ),
 
 reversals as (
@@ -11,11 +11,11 @@ reversals as (
         occurred_at,
         known_at,
         case when event_name = 'Order Cancelled' then 'cancellation' else 'refund' end as kind,
-        {{ blank_to_null(json_text('payload', 'properties.order_id')) }} as order_id,
-        {{ blank_to_null(json_text('payload', 'properties.refund_id')) }} as refund_id,
-        {{ to_cents(json_text('payload', 'properties.total')) }} as total_cents,
-        upper({{ json_text('payload', 'properties.currency') }}) as currency
-    from tracks
+        order_id,
+        refund_id,
+        total_cents,
+        currency
+    from told
     where event_name in ('Order Cancelled', 'Order Refunded')
 ),
 

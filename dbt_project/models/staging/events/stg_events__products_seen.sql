@@ -1,6 +1,14 @@
-with tracks as (
-    select * from {{ ref('stg_events__tracks') }}
-),
+{{ config(
+    materialized=growing(), unique_key=['source', 'message_id'], meta={'gone': 'event_name'}
+) }}
+
+{%- set grown = grows() -%}
+
+{%- set events -%}
+    (select * from {{ ref('stg_events__tracks') }} where event_name in ('Product Viewed', 'Product Added'))
+{%- endset %}
+
+with {{ events_taken(events, grown) }}
 
 final as (
     select
@@ -14,8 +22,7 @@ final as (
         {{ json_text('payload', 'properties.product_id') }} as product_id,
         {{ json_text('payload', 'properties.name') }} as product_name,
         {{ json_text('payload', 'properties.category') }} as category
-    from tracks
-    where event_name in ('Product Viewed', 'Product Added')
+    from fresh
 )
 
-select * from final
+{{ events_given('final', grown) }}
