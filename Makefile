@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 ENTRANCE = $(if $(DATA),--data "$(DATA)") $(if $(CONFIG),--config "$(CONFIG)") $(if $(LAKE),--lake "$(LAKE)") \
   $(if $(AS_OF),--as-of "$(AS_OF)")
 PATHS := headwater orchestration ml sandbox tests benchmarks
-PYTEST = $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 MODELS := $(shell find dbt_project/models -name '*.sql')
 # sqlfluff looks at what changed since it last found nothing
 LINTED_SQL := $(VENV)/.linted-sql
@@ -30,13 +30,13 @@ up: $(READY) ## start every service (collector, API, Dagster, …) until Ctrl-C
 	@$(BIN)/headwater up $(ENTRANCE)
 
 test: $(READY) ## the whole test suite
-	@$(PYTEST) tests $(ARGS)
+	@$(PYTEST) -n 3 tests $(ARGS)
 
 check: $(READY) ## lint, types and the fast tests
 	@$(BIN)/ruff check $(PATHS)
 	@$(BIN)/ruff format --check $(PATHS)
 	@told=$$(mktemp); ($(BIN)/mypy; types=$$?; make -s $(LINTED_SQL) && exit $$types) > $$told 2>&1 & others=$$!; \
-	  $(PYTEST) --hypothesis-profile fast -m "not slow" tests $(ARGS); tests=$$?; \
+	  $(PYTEST) -n 2 --hypothesis-profile fast -m "not slow" tests $(ARGS); tests=$$?; \
 	  wait $$others; others=$$?; cat $$told; rm $$told; exit $$((tests ? tests : others))
 
 $(LINTED_SQL): $(READY) .sqlfluff $(MODELS)

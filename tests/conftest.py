@@ -12,11 +12,14 @@ options.register_profile("fast", options.get_profile("thorough"), max_examples=2
 options.load_profile("thorough")  # `make check` says --hypothesis-profile fast
 
 LONG = (
-    *("tests/truth/test_churn.py", "tests/e2e/", "tests/entrance/", "tests/orchestration/", "tests/sdk/"),
-    "tests/truth/",
+    *("tests/e2e/test_example_company.py", "tests/e2e/test_killed_runs.py", "tests/truth/test_churn.py"),
+    *("tests/e2e/test_lake_on_s3.py", "tests/e2e/", "tests/dbt_project/test_audiences.py"),
+    *("tests/dbt_project/test_company_vars.py", "tests/entrance/", "tests/orchestration/", "tests/dbt_project/"),
+    *("tests/storage/test_lake_s3.py", "tests/docs/", "tests/sdk/", "tests/truth/"),
 )
-"""Files and folders that take minutes: first, so that no worker begins one when the other has nothing left to do. One
-file of `truth` builds the company that all of them read: the others come later, so that nobody waits for it."""
+"""Files and folders that take minutes: first, so that no worker begins one when the others have nothing left to do.
+What several files share (the example company, the company of `truth`) is made by the first of them while the others
+have something else to do: so they stand apart."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

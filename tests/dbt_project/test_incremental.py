@@ -25,8 +25,8 @@ PLATFORM = "company: A company\ncurrency: USD\nstacks: [starter]\nsession_gap_mi
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The company in two days: on the second come events, some of them late, one is erased, rows of tools are others,
-    an ad and a ticket of the day before come to be known, people merge and part. Between the two the company says that a
-    visit ends sooner."""
+    an ad and a ticket of the day before come to be known, people merge and part. Between the two the company says that
+    a visit ends sooner."""
     home, config = (tmp_path_factory.mktemp("grown") / name for name in ("home", "config"))
     shutil.copytree(CHECKOUT / "config" / "examples" / "minimal", config)
     (config / "platform.yaml").write_text(PLATFORM.format(gap=30))

@@ -119,6 +119,16 @@ def test_the_catalogue_has_every_documented_column_and_every_column_is_documente
         assert not bare, f"{table['unique_id']}: {bare}"
 
 
+def test_a_model_that_takes_only_the_rows_of_some_people_hears_of_every_change_in_what_it_reads(empty: Built) -> None:
+    models = {model["unique_id"]: model for model in _models(empty)}
+    following = [model for model in models.values() if model["config"]["meta"].get("follows")]
+    assert following
+    for model in following:
+        read = [models[name] for name in model["depends_on"]["nodes"] if not name.startswith("seed.")]
+        assert {found["name"] for found in read} == set(model["config"]["meta"]["follows"]), model["name"]
+        assert all(found["config"]["materialized"] == "incremental" for found in read), model["name"]
+
+
 def test_every_mart_and_audience_has_a_contract_or_a_check_that_holds_the_same(empty: Built) -> None:
     marts = [model for model in _models(empty) if model["schema"] in ("marts", "audiences")]
     without = {model["unique_id"]: model for model in marts if not model["config"]["contract"]["enforced"]}

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,10 @@ OF_ATTEMPT = frozenset(
     | {"marts.reconciliation.tool_difference", "raw.destination_reports.read_at"}
     | {"intermediate.int_deliveries_reported.delivered_before_report"}
 )
+# what a run adds about itself: its own row a sync, and the words about the model that it kept
+OF_RUN = frozenset({"push.sync_runs", "ml.models"})
+# a table's rows, and a hash of them
+Content = dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -56,16 +61,19 @@ class Product:
 
     Args:
         ports_of: another installation whose ports this one has too, as a copy of it would.
+        ports: those of COLLECTOR, API, SANDBOX and DAGSTER; found where neither is given.
     """
 
     home: Path
     ports_of: Product | None = None
+    ports: Sequence[int] = ()
     environment: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         outside = {k: v for k, v in os.environ.items() if not k.startswith(("HEADWATER", "DBT", "DAGSTER", "REDIS"))}
-        found = [self.ports_of.port(name) for name in PORTS] if self.ports_of else free_ports(len(PORTS))
-        ports = {f"HEADWATER_{name}_PORT": str(port) for name, port in zip(PORTS, found, strict=True)}
+        if not self.ports:
+            self.ports = self.ports_of.ports if self.ports_of else free_ports(len(PORTS))
+        ports = {f"HEADWATER_{name}_PORT": str(port) for name, port in zip(PORTS, self.ports, strict=True)}
         own = {"HEADWATER_HOME": str(self.home), "SANDBOX_URL": f"http://127.0.0.1:{ports['HEADWATER_SANDBOX_PORT']}"}
         self.environment = outside | ports | own
 
@@ -135,13 +143,13 @@ class Product:
             con.execute("set TimeZone = 'UTC'")
             return con.execute(query, list(parameters)).fetchall()
 
-    def content(self, *, leave_out: frozenset[str] = frozenset()) -> dict[str, tuple[int, int]]:
+    def content(self, *, leave_out: frozenset[str] = frozenset()) -> Content:
         """Each table and view of the read copy: its rows and a hash of them that no order changes.
 
         Args:
             leave_out: columns that are not compared: `column`, in whichever table, or `schema.table.column`.
         """
-        found = {}
+        found: Content = {}
         with duckdb.connect(str(self.home / "warehouse.read.duckdb"), read_only=True) as con:
             con.execute("set TimeZone = 'UTC'")
             columns: dict[str, list[str]] = {}
@@ -172,12 +180,14 @@ class Running:
     def text(self) -> str:
         return self.log.read_text(errors="replace")
 
-    def wait_until(self, happened: Callable[[], bool], what: str, seconds: float = 120) -> None:
-        """Return once `happened`; fails when the process ends before, or never gets there."""
+    def wait_until(self, happened: Callable[[], bool], what: str, seconds: float = 900) -> None:
+        """Return once `happened`; fails when the process ends before, or never gets there and is killed."""
         deadline = time.monotonic() + seconds
         while not happened():
             assert self.process.poll() is None, f"ended with {self.process.returncode} before {what}:\n{self.text()}"
-            assert time.monotonic() < deadline, f"no sign of {what} in {seconds:g} s:\n{self.text()}"
+            if time.monotonic() >= deadline:
+                self.kill()
+                raise AssertionError(f"no sign of {what} in {seconds:g} s:\n{self.text()}")
             time.sleep(0.005)
 
     def kill(self) -> None:
@@ -196,15 +206,15 @@ def warehouse_is_held_by(home: Path, program: str) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Ports of 127.0.0.1 that nobody listens on, and none of those that the system gives to whoever asks for any: they
+    are still free when a run comes to them minutes later, whatever else runs beside."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.SystemRandom().randrange(10_240, 32_768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found += [port] if port not in found else []
+    return found
 
 
 def differences(left: dict[str, Any], right: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -12,6 +12,17 @@ profiles as (
     select * from {{ ref('int_customers_profiled') }}
 ),
 
+-- Who is known by a browser or a device alone is another person at the next visit: no new customer.
+known as (
+    select distinct customer_id
+    from {{ ref('stg_identity__identifiers') }}
+    where
+        id_type not in (
+            'customer_id'
+            {%- for id_type in company_var('guest_id_types') %}, '{{ id_type }}'{% endfor %}
+        )
+),
+
 final as (
     select
         orders.order_id as conversion_id,
@@ -21,7 +32,8 @@ final as (
         orders.currency,
         journey.session_id,
         coalesce(profiles.customer_type, 'retail') as customer_type,
-        row_number() over (
+        known.customer_id is not null
+        and row_number() over (
             partition by orders.customer_id order by orders.ordered_at nulls last, orders.order_id
         ) = 1 as is_first
     from orders
@@ -29,6 +41,8 @@ final as (
         on orders.order_id = journey.source_id and journey.kind = 'purchase'
     left join profiles
         on orders.customer_id = profiles.customer_id
+    left join known
+        on orders.customer_id = known.customer_id
     where
         orders.kind = 'sale'
         and orders.customer_id is not null
