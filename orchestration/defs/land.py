@@ -129,11 +129,15 @@ def _pulled(name: str, tables: list[str]) -> dg.AssetChecksDefinition:
     def pulled(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         ended = [found for found in last_evaluations(context.instance, declared) if not found.passed]
         failed = [found for found in ended if found.severity == dg.AssetCheckSeverity.ERROR]
-        told = " ".join(str(found.description) for found in failed)
         names = [found.asset_key.path[-1] for found in failed]
-        yield dg.AssetCheckResult(passed=not failed, description=told, metadata={"failed": ", ".join(names) or "none"})
+        yield dg.AssetCheckResult(
+            passed=not failed,
+            description=str(failed[0].description) if failed else "",
+            metadata={"failed": ", ".join(names) or "none"},
+        )
         if failed:
-            raise DataError(told)
+            others = f"As well: {', '.join(names[1:])}." if names[1:] else ""
+            raise DataError(str(failed[0].description), hint=others)
 
     return pulled
 

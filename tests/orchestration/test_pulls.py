@@ -82,6 +82,17 @@ def job_of(source: RestSource) -> Any:
     return defs.resolve_job_def("job")
 
 
+def test_a_tool_that_gives_nothing_is_told_once_with_the_names_of_its_tables(crm: RestSource, tool: PagedTool) -> None:
+    from orchestration.progress import said
+
+    tool.rows.clear()
+    result = job_of(crm).execute_in_process(raise_on_error=False)
+    [failure] = [event for event in result.all_events if event.is_step_failure]
+    assert said(failure.step_failure_data.error).count("answered 404") == 1
+    assert said(failure.step_failure_data.error).endswith(" As well: crm__deals.")
+    assert checks(result)["crm"].metadata["failed"].value == "crm__contacts, crm__deals"
+
+
 @pytest.mark.parametrize("fault", ["gone", "frozen"])
 def test_a_table_that_fails_fails_its_check_and_at_last_the_run_and_the_rest_goes_on_with_the_rows_that_are_there(
     settings: Settings, crm: RestSource, tool: PagedTool, fault: str
