@@ -14,22 +14,45 @@ coupons as (
     select * from {{ ref('stg_payments__coupons') }}
 ),
 
+-- A code may come back another year: what counts is the coupon that could be used when the order
+-- was placed, the latest where several could.
+redeemed as (
+    select
+        orders.order_id,
+        coupons.percent_off,
+        coupons.amount_off_cents
+    from orders
+    inner join coupons
+        on
+            orders.coupon_code = coupons.coupon_code
+            and (coupons.valid_from is null or orders.ordered_at >= coupons.valid_from)
+            and (coupons.valid_until is null or orders.ordered_at < coupons.valid_until)
+    qualify
+        row_number() over (
+            partition by orders.order_id
+            order by
+                coupons.valid_from desc nulls last,
+                coupons.updated_at desc nulls last,
+                coupons.coupon_id asc
+        ) = 1
+),
+
 priced as (
     select
         lines.*,
         lines.quantity * lines.unit_price_cents as amount_cents,
         orders.coupon_code,
         orders.discount_cents as order_discount_cents,
-        coupons.percent_off,
-        coupons.amount_off_cents,
+        redeemed.percent_off,
+        redeemed.amount_off_cents,
         products.unit_cost_cents
     from lines
     inner join orders
         on lines.order_id = orders.order_id
     left join products
         on lines.product_id = products.product_id
-    left join coupons
-        on orders.coupon_code = coupons.coupon_code
+    left join redeemed
+        on lines.order_id = redeemed.order_id
 ),
 
 summed as (

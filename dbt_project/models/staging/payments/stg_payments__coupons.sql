@@ -13,11 +13,6 @@ final as (
         updated_at
     from source
     where not coalesce(_is_deleted, false) and {{ blank_to_null('code') }} is not null
-    qualify
-        row_number() over (
-            partition by {{ blank_to_null('code') }}
-            order by updated_at desc nulls last, id asc
-        ) = 1
 )
 
 select * from final
