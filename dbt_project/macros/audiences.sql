@@ -112,3 +112,29 @@
         select 1
     {% endif %}
 {% endmacro %}
+
+{#
+    After `customer_activation` is built: what each `is_<audience>` means that its YAML does not say, as the comment of
+    the column in the warehouse, from where dbt's catalogue and BI tools read it.
+#}
+{% macro describe_audiences() %}
+    {{- return(adapter.dispatch("describe_audiences")()) -}}
+{% endmacro %}
+
+{# A view's columns have no comments of their own there. #}
+{% macro default__describe_audiences() %}
+    select 1
+{% endmacro %}
+
+{% macro duckdb__describe_audiences() %}
+    {%- if execute -%}
+        {%- for node in graph.nodes.values() if node.resource_type == "model" and is_audience(node) -%}
+            {%- set column = "is_" ~ node.name -%}
+            {%- if not model.columns.get(column, {}).get("description") -%}
+                {%- set words = "Whether the person is in `" ~ node.name ~ "`. " ~ node.description -%}
+    comment on column {{ this }}.{{ column }} is '{{ words | trim | replace("'", "''") }}';
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endif %}
+    select 1
+{% endmacro %}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -45,7 +46,7 @@ class Project:
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("HEADWATER", "DBT"))}
         dbt = str(Path(sys.executable).parent / "dbt")
         result = subprocess.run(
-            [dbt, command, "--select", *select],
+            [dbt, *command.split(), "--select", *select],
             cwd=self.folder,
             env={**environment, "HEADWATER_HOME": str(self.home), "HEADWATER_AS_OF": as_of},
             capture_output=True,
@@ -83,6 +84,15 @@ def test_a_new_audience_is_a_column_of_the_profile_and_a_membership(project: Pro
     assert project.execute(
         "select customer_id, entered_at from audiences.memberships where audience = 'people_who_asked'"
     ) == [("cat", datetime.fromisoformat(AS_OF))]
+
+
+def test_the_column_of_a_new_audience_says_what_it_is_in_the_catalogue(project: Project) -> None:
+    project.dbt("docs generate", AS_OF, "customer_activation")
+    catalogue = json.loads((project.home / "dbt" / "target" / "catalog.json").read_text(encoding="utf-8"))
+    (view,) = catalogue["nodes"].values()
+    assert view["columns"]["is_people_who_asked"]["comment"] == (
+        "Whether the person is in `people_who_asked`. One row per person who ever wrote to the help line."
+    )
 
 
 def test_every_other_audience_is_a_column_too(project: Project) -> None:

@@ -20,12 +20,17 @@ support_contacts as (
     select * from {{ ref('int_support_contacts_identified') }}
 ),
 
-emails as (
-    select * from {{ ref('int_emails_identified') }}
+mailings as (
+    select * from {{ ref('customer_journey') }}
+    where kind in ('email_open', 'email_click')
 ),
 
 periods as (
     select * from {{ ref('int_subscription_periods') }}
+),
+
+prices as (
+    select * from {{ ref('int_subscription_prices') }}
 ),
 
 profiles as (
@@ -126,14 +131,30 @@ subscription_features as (
             or periods.cancelled_at >= observations.observed_at
             or periods.cancellation_known_at >= observations.observed_at
         ) as count_subscriptions_active,
-        max(periods.started_at) as last_started_at,
-        max_by(
-            periods.price_cents, {{ in_order_of(['periods.started_at', 'periods.price_cents']) }}
-        ) filter (where periods.price_cents is not null) as plan_price_cents
+        max(periods.started_at) as last_started_at
     from periods
     inner join observations
         on
             periods.started_at < observations.observed_at
+            and periods.known_at < observations.observed_at
+    group by periods.customer_id, observations.observation_date
+),
+
+-- The price at that time, not today's.
+price_features as (
+    select
+        periods.customer_id,
+        observations.observation_date,
+        max_by(
+            prices.price_cents,
+            {{ in_order_of(['periods.started_at', 'prices.started_at', 'prices.price_cents']) }}
+        ) filter (where prices.price_cents is not null) as plan_price_cents
+    from periods
+    inner join prices
+        on periods.subscription_id = prices.subscription_id
+    inner join observations
+        on
+            prices.started_at < observations.observed_at
             and periods.known_at < observations.observed_at
     group by periods.customer_id, observations.observation_date
 ),
@@ -189,26 +210,25 @@ support_features as (
 
 email_features as (
     select
-        emails.customer_id,
+        mailings.customer_id,
         observations.observation_date,
         count(*) filter (
-            where emails.engagement = 'open'
-            and emails.occurred_at >= observations.observed_at - interval '30 days'
+            where mailings.kind = 'email_open'
+            and mailings.occurred_at >= observations.observed_at - interval '30 days'
         ) as count_email_opens_30d,
-        count(*) filter (where emails.engagement = 'open') as count_email_opens_90d,
+        count(*) filter (where mailings.kind = 'email_open') as count_email_opens_90d,
         count(*) filter (
-            where emails.engagement = 'click'
-            and emails.occurred_at >= observations.observed_at - interval '30 days'
+            where mailings.kind = 'email_click'
+            and mailings.occurred_at >= observations.observed_at - interval '30 days'
         ) as count_email_clicks_30d,
-        count(*) filter (where emails.engagement = 'click') as count_email_clicks_90d
-    from emails
+        count(*) filter (where mailings.kind = 'email_click') as count_email_clicks_90d
+    from mailings
     inner join observations
         on
-            emails.occurred_at < observations.observed_at
-            and emails.known_at < observations.observed_at
-            and emails.occurred_at >= observations.observed_at - interval '90 days'
-    where emails.customer_id is not null
-    group by emails.customer_id, observations.observation_date
+            mailings.occurred_at < observations.observed_at
+            and mailings.known_at < observations.observed_at
+            and mailings.occurred_at >= observations.observed_at - interval '90 days'
+    group by mailings.customer_id, observations.observation_date
 ),
 
 -- Who has something to lose on that day: a first sale or a first subscription.
@@ -250,7 +270,7 @@ final as (
         coalesce(subscription_features.count_subscriptions, 0) as count_subscriptions,
         {{ days_between('subscription_features.last_started_at', 'observations.observed_at') }}
             as subscription_age_days,
-        subscription_features.plan_price_cents,
+        price_features.plan_price_cents,
         coalesce(session_features.count_sessions, 0) as count_sessions,
         coalesce(session_features.count_sessions_7d, 0) as count_sessions_7d,
         coalesce(session_features.count_sessions_30d, 0) as count_sessions_30d,
@@ -294,6 +314,10 @@ final as (
         on
             population.customer_id = subscription_features.customer_id
             and population.observation_date = subscription_features.observation_date
+    left join price_features
+        on
+            population.customer_id = price_features.customer_id
+            and population.observation_date = price_features.observation_date
     left join session_features
         on
             population.customer_id = session_features.customer_id

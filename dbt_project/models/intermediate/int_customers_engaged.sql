@@ -1,14 +1,8 @@
-with sends as (
-    select * from {{ ref('stg_email__sends') }}
-    where {{ has_happened('sent_at') }}
-),
-
-email_contacts as (
-    select * from {{ ref('stg_email__contacts') }}
-),
-
-identifiers as (
-    select * from {{ ref('stg_identity__identifiers') }}
+-- Mailings are counted as the journey has them: what an event and the tool's record both tell of is
+-- one, and what only one of them tells of is there too.
+with mailings as (
+    select * from {{ ref('customer_journey') }}
+    where kind in ('email_sent', 'email_open', 'email_click') and {{ has_happened('occurred_at') }}
 ),
 
 ratings as (
@@ -32,15 +26,13 @@ performance as (
 
 mailed as (
     select
-        identifiers.customer_id,
-        count(*) as count_email_sends,
-        max(sends.sent_at) as last_email_sent_at
-    from sends
-    inner join email_contacts
-        on sends.email_contact_id = email_contacts.email_contact_id
-    inner join identifiers
-        on email_contacts.email = identifiers.id_value and identifiers.id_type = 'email'
-    group by identifiers.customer_id
+        customer_id,
+        count(*) filter (where kind = 'email_sent') as count_email_sends,
+        count(*) filter (where kind = 'email_open') as count_email_opens,
+        count(*) filter (where kind = 'email_click') as count_email_clicks,
+        max(occurred_at) filter (where kind = 'email_sent') as last_email_sent_at
+    from mailings
+    group by customer_id
 ),
 
 rated as (
@@ -103,6 +95,8 @@ final as (
     select
         people.customer_id,
         coalesce(mailed.count_email_sends, 0) as count_email_sends,
+        coalesce(mailed.count_email_opens, 0) as count_email_opens,
+        coalesce(mailed.count_email_clicks, 0) as count_email_clicks,
         mailed.last_email_sent_at,
         rated.satisfaction_average,
         coalesce(touched.count_ad_visits, 0) as count_ad_visits,

@@ -9,7 +9,7 @@ final as (
         {% for trait in [
             'email', 'current_email', 'full_name', 'first_name', 'last_name', 'phone', 'country',
             'account_manager', 'account_id', 'account_name', 'company_name', 'customer_type',
-            'lead_status',
+            'lead_status', 'address_street', 'address_city', 'address_postal_code',
         ] %}
             max(case when trait = '{{ trait }}' then trait_value end) as {{ trait }},
         {% endfor %}

@@ -2,16 +2,31 @@ with documents as (
     select * from {{ ref('int_sales_unioned') }}
 ),
 
-events_reversed as (
-    select * from {{ ref('stg_events__orders_reversed') }}
-),
-
 payments_orders as (
     select * from {{ ref('stg_payments__orders') }}
 ),
 
+-- What was never paid is no sale, and so nothing of it is taken back.
+unpaid as (
+    select order_id
+    from payments_orders
+    where is_unpaid
+),
+
+events_reversed as (
+    select told.*
+    from {{ ref('stg_events__orders_reversed') }} as told
+    left join unpaid
+        on told.order_id = unpaid.order_id
+    where unpaid.order_id is null
+),
+
 payments_refunds as (
-    select * from {{ ref('stg_payments__refunds') }}
+    select refunds.*
+    from {{ ref('stg_payments__refunds') }} as refunds
+    left join unpaid
+        on refunds.order_id = unpaid.order_id
+    where unpaid.order_id is null
 ),
 
 identifiers as (

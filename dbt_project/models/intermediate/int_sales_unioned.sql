@@ -43,7 +43,6 @@ documents as (
         on payments_orders.payment_id = payments_customers.payment_id
     left join identifiers as payers
         on payments_orders.payment_id = payers.id_value and payers.id_type = 'payment_id'
-    where coalesce(payments_orders.status, 'paid') not in ('failed', 'pending')
     union all
     select
         2 as source_rank,
@@ -86,6 +85,21 @@ documents as (
             and devices.id_type = 'anonymous_id'
 ),
 
+-- Nobody's word makes a sale of an order that the payment tool got no money for.
+unpaid as (
+    select order_id
+    from payments_orders
+    where is_unpaid
+),
+
+sold as (
+    select documents.*
+    from documents
+    left join unpaid
+        on documents.order_id = unpaid.order_id
+    where unpaid.order_id is null
+),
+
 final as (
     select
         order_id,
@@ -100,7 +114,7 @@ final as (
         min_by(discount_cents, source_rank) filter (where discount_cents is not null)
             as discount_cents,
         max(payment_status) as payment_status
-    from documents
+    from sold
     group by order_id
 )
 

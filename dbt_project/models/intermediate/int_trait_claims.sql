@@ -13,7 +13,7 @@
     'payments': ['email', 'current_email:email'],
     'events': [
         'email', 'current_email:email', 'full_name', 'first_name', 'last_name', 'phone', 'birth_date',
-        'country',
+        'country', 'address_street', 'address_city', 'address_postal_code',
     ],
     'email': ['email', 'current_email:email'],
     'files': ['country'],
@@ -137,7 +137,10 @@ events as (
         identifies.last_name,
         identifies.phone,
         identifies.birth_date,
-        identifies.country
+        identifies.country,
+        identifies.address_street,
+        identifies.address_city,
+        identifies.address_postal_code
     from identifies
     inner join identified
         on identifies.source = identified.source and identifies.message_id = identified.message_id

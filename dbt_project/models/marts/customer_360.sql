@@ -34,11 +34,6 @@ support as (
     select * from {{ ref('int_support_summarised') }}
 ),
 
-emails as (
-    select * from {{ ref('int_emails_identified') }}
-    where {{ has_happened('occurred_at') }}
-),
-
 engaged as (
     select * from {{ ref('int_customers_engaged') }}
 ),
@@ -182,16 +177,6 @@ session_totals as (
     group by sessions.customer_id
 ),
 
-email_totals as (
-    select
-        customer_id,
-        count(*) filter (where engagement = 'open') as count_email_opens,
-        count(*) filter (where engagement = 'click') as count_email_clicks
-    from emails
-    where customer_id is not null
-    group by customer_id
-),
-
 final as (
     select
         people.customer_id,
@@ -240,8 +225,8 @@ final as (
         coalesce(support.count_tickets_open, 0) as count_tickets_open,
         coalesce(support.count_chats, 0) as count_chats,
         support.last_support_contact_at,
-        coalesce(email_totals.count_email_opens, 0) as count_email_opens,
-        coalesce(email_totals.count_email_clicks, 0) as count_email_clicks,
+        coalesce(engaged.count_email_opens, 0) as count_email_opens,
+        coalesce(engaged.count_email_clicks, 0) as count_email_clicks,
         stages.lifecycle_stage,
         as_of.as_of,
         coalesce(profiles.current_email, people.any_email) as current_email,
@@ -270,7 +255,10 @@ final as (
         nullif(session_totals.first_touch_source, 'none') as first_touch_source,
         nullif(session_totals.first_touch_medium, 'none') as first_touch_medium,
         session_totals.first_touch_at,
-        support.last_agent_name as support_agent_name
+        support.last_agent_name as support_agent_name,
+        profiles.address_street,
+        profiles.address_city,
+        profiles.address_postal_code
     from people
     cross join as_of
     left join profiles on people.customer_id = profiles.customer_id
@@ -280,7 +268,6 @@ final as (
     left join session_totals on people.customer_id = session_totals.customer_id
     left join subscriptions on people.customer_id = subscriptions.customer_id
     left join support on people.customer_id = support.customer_id
-    left join email_totals on people.customer_id = email_totals.customer_id
     left join engaged on people.customer_id = engaged.customer_id
     left join rfm on people.customer_id = rfm.customer_id
     left join subscription_totals on people.customer_id = subscription_totals.customer_id

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', post_hook="{{ describe_audiences() }}") }}
 
 {% set audiences = audience_names() %}
 
@@ -116,6 +116,9 @@ final as (
         customers.first_touch_medium,
         customers.first_touch_at,
         customers.support_agent_name,
+        customers.address_street,
+        customers.address_city,
+        customers.address_postal_code,
         customers.as_of,
         traits.favourite_category,
         traits.preferred_platform,

@@ -1,7 +1,7 @@
 -- depends_on: {{ ref('income') }}
 -- depends_on: {{ ref('orders') }}
 -- depends_on: {{ ref('sessions') }}
--- depends_on: {{ ref('subscriptions') }}
+-- depends_on: {{ ref('int_subscription_prices') }}
 -- depends_on: {{ ref('stg_ads__daily_performance') }}
 -- depends_on: {{ ref('stg_crm__leads') }}
 

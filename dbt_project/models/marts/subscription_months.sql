@@ -1,5 +1,5 @@
-with subscriptions as (
-    select * from {{ ref('subscriptions') }}
+with prices as (
+    select * from {{ ref('int_subscription_prices') }}
 ),
 
 dates as (
@@ -24,7 +24,7 @@ firsts as (
     select
         customer_id,
         min(started_at) as first_started_at
-    from subscriptions
+    from prices
     group by customer_id
 ),
 
@@ -34,22 +34,19 @@ monthly as (
         months.month_start,
         cast(
             coalesce(
-                sum(subscriptions.price_cents) filter (
-                    where subscriptions.started_at <= months.observed_at
-                    and (
-                        subscriptions.cancelled_at is null
-                        or subscriptions.cancelled_at > months.observed_at
-                    )
+                sum(prices.price_cents) filter (
+                    where prices.started_at <= months.observed_at
+                    and (prices.ended_at is null or prices.ended_at > months.observed_at)
                 ),
                 0
             ) as bigint
         ) as mrr_cents,
-        max(subscriptions.currency) as currency
+        max(prices.currency) as currency
     from firsts
     inner join months
         on firsts.first_started_at <= months.observed_at
-    inner join subscriptions
-        on firsts.customer_id = subscriptions.customer_id
+    inner join prices
+        on firsts.customer_id = prices.customer_id
     group by firsts.customer_id, months.month_start
 ),
 

@@ -23,12 +23,22 @@ invoiced as (
     group by invoices.subscription_id
 ),
 
+-- A price of later than «now» is none yet.
+prices as (
+    select
+        subscription_id,
+        max_by(price_cents, started_at) filter (where price_cents is not null) as price_cents
+    from {{ ref('int_subscription_prices') }}
+    where {{ has_happened('started_at') }}
+    group by subscription_id
+),
+
 final as (
     select
         periods.subscription_id,
         periods.customer_id,
         periods.plan_name,
-        periods.price_cents,
+        prices.price_cents,
         periods.currency,
         periods.started_at,
         case when periods.cancelled_at <= as_of.as_of then periods.cancelled_at end as cancelled_at,
@@ -37,7 +47,7 @@ final as (
         case when periods.cancelled_at <= as_of.as_of then 'cancelled' else 'active' end as state,
         case
             when periods.cancelled_at <= as_of.as_of then 0
-            else coalesce(periods.price_cents, 0)
+            else coalesce(prices.price_cents, 0)
         end as mrr_cents,
         {{ days_between(
             'periods.started_at', 'least(coalesce(periods.cancelled_at, as_of.as_of), as_of.as_of)'
@@ -48,6 +58,8 @@ final as (
         invoiced.last_invoice_at
     from periods
     cross join as_of
+    left join prices
+        on periods.subscription_id = prices.subscription_id
     left join invoiced
         on periods.subscription_id = invoiced.subscription_id
     where periods.started_at <= as_of.as_of

@@ -31,6 +31,12 @@ final as (
         {{ blank_to_null(json_text('payload', 'traits.phone')) }} as phone,
         {{ written_date(json_text('payload', 'traits.birthday')) }} as birth_date,
         {{ blank_to_null(json_text('payload', 'traits.address.country')) }} as country,
+        {{ blank_to_null(json_text('payload', 'traits.address.street')) }} as address_street,
+        {{ blank_to_null(json_text('payload', 'traits.address.city')) }} as address_city,
+        coalesce(
+            {{ blank_to_null(json_text('payload', 'traits.address.postal_code')) }},
+            {{ blank_to_null(json_text('payload', 'traits.address.postalCode')) }}
+        ) as address_postal_code,
         {{ json_text('payload', 'traits.consent') }} as consent_traits,
         {{ json_text('payload', 'context.consent.categoryPreferences') }} as consent_preferences,
         {{ json_text('payload', 'context.consentManagement') }} as consent_management

@@ -7,6 +7,12 @@ final as (
         id as order_id,
         customer_id as payment_id,
         status,
+        coalesce(
+            lower(trim(status)) in (
+                'failed', 'pending', 'unpaid', 'declined', 'voided', 'expired'
+            ),
+            false
+        ) as is_unpaid,
         total_cents,
         upper(currency) as currency,
         {{ blank_to_null('coupon_code') }} as coupon_code,
