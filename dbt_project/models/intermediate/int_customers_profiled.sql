@@ -1,6 +1,12 @@
+{{ config(
+    materialized=growing(), unique_key='customer_id', meta={'follows': ['int_trait_values']}
+) }}
+
+{%- set grown = grows() %}
+
 with trait_values as (
     select * from {{ ref('int_trait_values') }}
-    where belief = 1
+    where belief = 1 and {{ is_taken('customer_id', grown) }}
 ),
 
 final as (

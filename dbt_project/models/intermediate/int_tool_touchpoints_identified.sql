@@ -2,6 +2,10 @@
 -- has more to say; of mailings the event's, which knows of every opening.
 {{ config(materialized=growing(), unique_key='customer_id', meta={'compares': true}) }}
 
+{%- set kept_as_records = ['support_ticket', 'support_rating', 'sales_call', 'opportunity_stage'] %}
+{%- set told_as_events = touchpoint_kinds().items()
+    | selectattr(1, 'in', kept_as_records) | map(attribute=0) | list %}
+
 with identifiers as (
     select * from {{ ref('stg_identity__identifiers') }}
 ),
@@ -270,14 +274,17 @@ only_told as (
     left join recorded
         on described.kind = recorded.kind and described.object_id = recorded.object_id
     where
-        described.kind in ('support_ticket', 'support_rating', 'sales_call', 'opportunity_stage')
+        described.kind in ({{ quoted_list(kept_as_records) }})
         and recorded.object_id is null
+        -- says the same of the other side, which has as many rows
+        and theirs.event_name in ({{ quoted_list(told_as_events) }})
 ),
 
 -- The visit in which an order was placed.
 order_visits as (
     select
         told.order_id,
+        'sale' as kind,
         sessioned.session_id
     from {{ ref('stg_events__orders_completed') }} as told
     inner join {{ ref('int_events_sessioned') }} as sessioned
@@ -301,7 +308,7 @@ orders as (
         orders.order_id as source_id
     from {{ ref('orders') }} as orders
     left join order_visits
-        on orders.order_id = order_visits.order_id and orders.kind = 'sale'
+        on orders.order_id = order_visits.order_id and orders.kind = order_visits.kind
     left join sessions
         on order_visits.session_id = sessions.session_id
 ),

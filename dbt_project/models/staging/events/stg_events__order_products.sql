@@ -8,7 +8,11 @@
     (select * from {{ ref('stg_events__tracks') }} where event_name = 'Order Completed')
 {%- endset %}
 
-with {{ events_taken(events, grown) }}
+{%- set built -%}
+    (select distinct source, message_id from {{ this }})
+{%- endset %}
+
+with {{ events_taken(events, grown, built) }}
 
 baskets as (
     select
