@@ -54,7 +54,13 @@ final as (
     select
         coalesce(final.source, built.source) as source,
         coalesce(final.message_id, built.message_id) as message_id,
-        final.* exclude (source, message_id)
+        final.type,
+        final.event_name,
+        final.anonymous_id,
+        final.occurred_at,
+        final.known_at,
+        final.customer_id,
+        final.platform
     from final
     full outer join {{ this }} as built
         on final.source = built.source and final.message_id = built.message_id
