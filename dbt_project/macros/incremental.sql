@@ -172,10 +172,11 @@
     The first steps of a model that grows by event, from `events`, a query in brackets. `fresh`: the rows that the model
     has to take, all of them unless it grows. `gone`: nothing but the keys of those that `events` has no longer, where it
     grows. Keys are held against each other first, as nothing else has to be read for that; the moment of receipt narrows
-    where the rest of the new ones lies. A CTE of the events would be written down whole, being read more than once. `built`
-    is needed where the model has several rows of an event: a query of its keys, each once.
+    where the rest of the new ones lies. A CTE of the events would be written down whole, being read more than once.
+    `times` are columns of both that are held against each other as well, as a loading again may correct them. `built` is
+    needed where the model has several rows of an event: a query of its keys and times, each once.
 #}
-{% macro events_taken(events, grown, built="") %}
+{% macro events_taken(events, grown, times=[], built="") %}
     {% if grown %}
         keys as (
             select
@@ -186,7 +187,12 @@
             from {{ events }} as now
             full outer join {{ built or this }} as built
                 on now.source = built.source and now.message_id = built.message_id
-            where built.message_id is null or now.message_id is null
+            where
+                built.message_id is null
+                or now.message_id is null
+                {% for time in times %}
+                    or now.{{ time }} is distinct from built.{{ time }}
+                {% endfor %}
         ),
 
         fresh as (

@@ -60,6 +60,10 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
         con.execute("drop table raw.kept_back")
         con.execute("delete from raw.events where anonymous_id = 'd_hal' and hour(timestamp) = 11")
         con.execute(
+            "update raw.events set known_at = known_at + interval '1 day'"
+            " where user_id = 'u_ann' and (type = 'identify' or event = 'Order Completed')"
+        )
+        con.execute(
             "insert into raw.ads__campaigns (id, utm_source, utm_medium, utm_campaign) values ('ac1', 'google', 'cpc',"
             " 'spring')"
         )

@@ -8,7 +8,7 @@
     (select * from {{ ref('stg_events__events') }} where type = 'identify')
 {%- endset %}
 
-with {{ events_taken(events, grown) }}
+with {{ events_taken(events, grown, ['occurred_at', 'known_at']) }}
 
 final as (
     select

@@ -9,10 +9,10 @@
 {%- endset %}
 
 {%- set built -%}
-    (select distinct source, message_id from {{ this }})
+    (select distinct source, message_id, occurred_at from {{ this }})
 {%- endset %}
 
-with {{ events_taken(events, grown, built) }}
+with {{ events_taken(events, grown, ['occurred_at'], built) }}
 
 baskets as (
     select

@@ -12,7 +12,7 @@
     )
 {%- endset %}
 
-with {{ events_taken(events, grown) }}
+with {{ events_taken(events, grown, ['occurred_at', 'known_at']) }}
 
 final as (
     select

@@ -8,7 +8,7 @@
     (select * from {{ ref('stg_events__tracks') }} where event_name in ('Product Viewed', 'Product Added'))
 {%- endset %}
 
-with {{ events_taken(events, grown) }}
+with {{ events_taken(events, grown, ['occurred_at', 'known_at']) }}
 
 final as (
     select
