@@ -84,7 +84,7 @@ STEPS = st.lists(st.one_of(ROWS, CHATS), min_size=2, max_size=7)
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS, stamps=st.permutations(range(1, 8)))
 def test_any_sequence_of_landings_ends_as_if_all_were_read_at_once(steps: list[Any], stamps: list[int]) -> None:
     """Whatever comes late, limits, caps and decisions by hand included; also in a warehouse that is built anew from the
