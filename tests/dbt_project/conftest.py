@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 from headwater.settings import CHECKOUT, load_settings
 from headwater.storage.warehouse import connect, ensure_schemas
 from orchestration.parsed import ensure_manifest
+from tests.once import once, shared_folder
 
 PROJECT = CHECKOUT / "dbt_project"
 AS_OF = "2026-03-15 12:00:00"
@@ -31,6 +32,16 @@ class Built:
     output: str
     manifest: dict[str, Any]
     rows: Callable[[str], list[tuple[Any, ...]]]
+
+    @classmethod
+    def of(cls, home: Path, output: str) -> Built:
+        manifest = json.loads((home / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8"))
+
+        def rows(query: str) -> list[tuple[Any, ...]]:
+            with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
+                return con.execute(query).fetchall()
+
+        return cls(home, output, manifest, rows)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,27 +68,40 @@ def dbt(home: Path, *arguments: str, as_of: str = "") -> subprocess.CompletedPro
 def build(home: Path, *arguments: str, as_of: str = "") -> Built:
     result = dbt(home, "build", *arguments, as_of=as_of)
     assert result.returncode == 0, result.stdout + result.stderr
-    manifest = json.loads((home / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8"))
-
-    def rows(query: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
-            return con.execute(query).fetchall()
-
-    return Built(home, result.stdout, manifest, rows)
+    return Built.of(home, result.stdout)
 
 
-@pytest.fixture(scope="package")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    """A home in which nothing has ever been."""
-    yield build(tmp_path_factory.mktemp("empty") / "home")
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A home in which nothing has ever been, with its catalogue. Only to be read, as several workers do."""
+
+    def make(folder: Path) -> str:
+        built = build(folder / "home")
+        told = dbt(built.home, "docs", "generate")
+        assert told.returncode == 0, told.stdout + told.stderr
+        return built.output
+
+    return _shared(tmp_path_factory, "empty", make)
 
 
-@pytest.fixture(scope="package")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    """Ann buys and returns, Cat subscribes and leaves, Bob is a guest, Eve only looks; a shop's own tables beside."""
-    home = tmp_path_factory.mktemp("company") / "home"
-    fill(home)
-    yield build(home, as_of=AS_OF)
+@pytest.fixture(scope="session")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Ann buys and returns, Cat subscribes and leaves, Bob is a guest, Eve only looks; a shop's own tables beside. Only
+    to be read, as several workers do."""
+
+    def make(folder: Path) -> str:
+        fill(folder / "home")
+        return build(folder / "home", as_of=AS_OF).output
+
+    return _shared(tmp_path_factory, "company", make)
+
+
+def _shared(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], str]) -> Built:
+    """What `make` builds in the folder's home and says, made by the worker that needs it first."""
+    home, output = once(
+        shared_folder(tmp_path_factory, "dbt_project"), name, lambda folder: (str(folder / "home"), make(folder))
+    )
+    return Built.of(Path(home), output)
 
 
 def fill(home: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from .conftest import PROJECT, Built, dbt
+from .conftest import PROJECT, Built
 
 
 def test_an_empty_new_warehouse_builds_with_every_source_there_and_empty(empty: Built) -> None:
@@ -31,8 +31,6 @@ def test_a_build_writes_under_the_home_only_and_names_no_warning(empty: Built) -
 
 
 def test_docs_generate_describes_what_was_built(empty: Built) -> None:
-    result = dbt(empty.home, "docs", "generate")
-    assert result.returncode == 0, result.stdout + result.stderr
     assert '"customer_360"' in (empty.home / "dbt" / "target" / "catalog.json").read_text(encoding="utf-8")
 
 

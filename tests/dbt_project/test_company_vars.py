@@ -48,6 +48,10 @@ MODELS = [
     "marts/customer_360",
     "audiences/high_value_customers",
 ]
+EVERYTHING_BEHIND = [
+    *("--exclude-resource-type", "test", "unit_test"),
+    *("--select", *(f"+{model.partition('/')[2]}" for model in MODELS)),
+]
 
 
 def _home(tmp_path: Path, platform: str = PLATFORM) -> Path:
@@ -80,7 +84,7 @@ def _drop(home: Path) -> None:
 def test_dbt_builds_the_same_by_itself_as_in_dagster_and_vars_of_the_command_line_win(tmp_path: Path) -> None:
     home = _home(tmp_path)
     given = {"as_of": AS_OF, "currency": "USD", "session_gap_minutes": 10, "lapsed_after_days": 180}
-    built = build(home, "--vars", json.dumps(given))
+    built = build(home, *EVERYTHING_BEHIND, "--vars", json.dumps(given))
     assert _says(built) == {"visits": ONE_VISIT, "stage": [("repeat",)], "high value": [("ann",)]}
 
     _drop(home)

@@ -1,17 +1,12 @@
 """The example company, collected once and run once for all files of this folder, in whichever worker they are.
 
-Belongs here: making it, under a lock; whoever needs it first makes it, the others wait or find it. What a worker that
-died left unfinished is made again elsewhere; what could not be made fails everybody who needs it, at once. Does not
-belong here: what is expected of it.
+Belongs here: making it. Does not belong here: that it is made once (`tests.once`), what is expected of it.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +16,7 @@ import pytest
 
 from headwater.settings import CHECKOUT
 from tests.e2e.product import OF_ATTEMPT, Content, Product
+from tests.once import once, shared_folder
 
 CONFIG = CHECKOUT / "config"
 # so few people hardly ever cancel; enough of them pause buying
@@ -42,11 +38,7 @@ class Ran:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of this session have."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "example_company"
-    folder.mkdir(exist_ok=True)
-    return folder
+    return shared_folder(tmp_path_factory, "example_company")
 
 
 @pytest.fixture(scope="session")
@@ -102,24 +94,3 @@ def _run(product: Product) -> dict[str, Any]:
     kept = product.content(leave_out=OF_ATTEMPT)
     told = {"home": str(product.home), "ports": list(product.ports), "text": ended.text}
     return told | {"all": product.content(), "kept": kept}
-
-
-def once(shared: Path, name: str, make: Callable[[Path], Any]) -> Any:
-    """What `make` returned in the worker that came first; it is given a folder of its own."""
-    made = shared / f"{name}.json"
-    with (shared / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a worker that dies lets go of it
-        if not made.exists():
-            told: dict[str, Any] = {}
-            try:
-                told["result"] = make(Path(tempfile.mkdtemp(prefix=f"{name}-", dir=shared)))
-            except Exception as error:
-                told["failed"] = str(error)
-                raise
-            finally:
-                if told:
-                    made.write_text(json.dumps(told), encoding="utf-8")
-        else:
-            told = json.loads(made.read_text(encoding="utf-8"))
-    assert "failed" not in told, told["failed"]
-    return told["result"]

@@ -128,6 +128,19 @@ def test_a_table_that_fails_fails_its_check_and_at_last_the_run_and_the_rest_goe
     assert found["crm"].metadata["failed"].value == "crm__contacts"
 
 
+@pytest.mark.parametrize("table", ["contacts", "deals"])
+def test_a_table_asked_for_by_itself_ends_as_its_own_pull_did(crm: RestSource, tool: PagedTool, table: str) -> None:
+    import dagster as dg
+
+    del tool.rows["contacts"]
+    key = dg.AssetKey(["lake", f"crm__{table}"])
+    result = job_of(crm).execute_in_process(asset_selection=[key], raise_on_error=False)
+    assert checks(result)[f"crm__{table}"].passed == result.success == (table == "deals")
+    assert [event.step_key for event in result.all_events if event.is_step_failure] == (
+        [] if table == "deals" else ["lake_crm"]
+    )
+
+
 def test_days_are_partitions_one_run_a_range_and_the_raw_table_follows(crm: RestSource, tool: PagedTool) -> None:
     import dagster as dg
 

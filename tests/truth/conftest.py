@@ -6,10 +6,8 @@ the truth. It is told for weeks beyond `T`, so that what came later is there to 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -36,6 +34,7 @@ from headwater.settings import CHECKOUT, Settings, load_settings
 from headwater.storage.lake import open_lake
 from headwater.storage.warehouse import connect, ensure_schemas
 from orchestration.parsed import ensure_manifest
+from tests.once import once, shared_folder
 
 BIN = Path(sys.executable).parent
 PEOPLE, SEED, TOLD_UPTO = 2500, 11, "2026-11-21"
@@ -83,18 +82,14 @@ def dbt_run(home: Path, *models: str) -> None:
 @pytest.fixture(scope="session")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
     """Built once, also when pytest-xdist spreads the files of this folder over several processes. Only to be read."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    made = Company(shared / "truth" / "home", shared / "truth" / "home" / "sandbox")
-    with (shared / "truth.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        done = made.home / "built"
-        if not done.exists():
-            shutil.rmtree(made.home, ignore_errors=True)
-            _build(made)
-            done.touch()
-    return made
+
+    def build(folder: Path) -> str:
+        made = Company(folder / "home", folder / "home" / "sandbox")
+        _build(made)
+        return str(made.home)
+
+    home = Path(once(shared_folder(tmp_path_factory, "truth"), "company", build))
+    return Company(home, home / "sandbox")
 
 
 def _build(company: Company) -> None:

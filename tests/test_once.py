@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import once
+from tests.once import once
 
 
 def named(folder: Path) -> str:
