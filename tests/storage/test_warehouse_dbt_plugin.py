@@ -6,13 +6,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from headwater.errors import BusyError
 from headwater.settings import Settings, load_settings
 from headwater.storage.warehouse import connect, publish, read_copy
+from headwater.storage.warehouse.connection import MEMORY_LIMIT
 from headwater.storage.warehouse.lock import WarehouseLock
 
 if TYPE_CHECKING:  # dbt costs each worker a second: imported where it is used
@@ -106,6 +108,28 @@ def environment(settings: Settings) -> Callable[..., Environment]:
         return create(credentials)
 
     return make
+
+
+@pytest.mark.parametrize(
+    ("machine", "limit"), [("16.0 GiB", "5.0 GiB"), ("4.0 GiB", "1.25 GiB"), ("800.0 MiB", MEMORY_LIMIT)]
+)
+def test_dbt_may_use_a_quarter_of_the_memory_that_is_there(
+    settings: Settings, environment, monkeypatch: pytest.MonkeyPatch, machine: str, limit: str
+) -> None:
+    opened = duckdb.connect
+
+    def of_machine(*arguments: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+        con = opened(*arguments, **options)
+        if not arguments:
+            con.execute(f"set memory_limit = '{machine}'")
+        return con
+
+    monkeypatch.setattr(duckdb, "connect", of_machine)
+    handle = environment().handle()
+    (told,) = handle.cursor().execute("select current_setting('memory_limit')").fetchone()
+    with opened() as con:
+        con.execute(f"set memory_limit = '{limit}'")
+        assert con.execute("select current_setting('memory_limit')").fetchone() == (told,)
 
 
 def test_the_lock_is_held_under_its_own_name_until_the_environment_goes(settings: Settings, environment) -> None:

@@ -23,6 +23,8 @@ MEMORY_LIMIT = "1GB"
 WIDE_MEMORY_LIMIT = "3GB"
 """For a table of 1,600 columns: DuckDB holds about a megabyte a column while it appends to one and checkpoints it
 (measured with 1.5), and a process killed before that leaves it to the next one that opens the file."""
+DBT_SHARE_OF_MEMORY = 0.25
+"""Profiles of a quarter of a million people, joined as one row of 86 columns each, need more than `MEMORY_LIMIT`."""
 THREADS = 2
 FORMAT = "v1.2.0"  # the oldest DuckDB that can read the file, and the first with zstd columns
 UTC = "set global TimeZone = 'UTC'"  # global: cursors are sessions of their own
@@ -42,6 +44,21 @@ def configuration(warehouse: Path) -> dict[str, Any]:
         "checkpoint_threshold": "256MB",
         "autoinstall_known_extensions": "false",
     }
+
+
+def dbt_memory_limit() -> str:
+    """DuckDB's `memory_limit` for dbt: a quarter of the memory of the machine, or of the container, at least
+    `MEMORY_LIMIT`. What is beyond it goes to disk, but for what joins and insertions need all at once."""
+    with duckdb.connect() as con:  # by itself DuckDB takes 80 % of what is there, and heeds a container's limit
+        ((told,),) = con.execute("select current_setting('memory_limit')").fetchall()
+    number, unit = str(told).split()
+    return max(f"{float(number) / 0.8 * DBT_SHARE_OF_MEMORY:.3f} {unit}", MEMORY_LIMIT, key=_bytes)
+
+
+def _bytes(size: str) -> float:
+    """Of DuckDB's sizes: `1GB`, `18.8 GiB`."""
+    number, letter, binary = re.fullmatch(r"([0-9.]+) ?([KMGT])(i?)B", size).groups()  # type: ignore[union-attr]
+    return float(number) * (1024 if binary else 1000) ** (" KMGT".index(letter))
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from headwater.configuration import load_config
 from headwater.configuration.dbt_vars import dbt_vars
 from headwater.errors import HeadwaterError
 from headwater.settings import caller, load_settings, warehouse_wait
-from headwater.storage.warehouse.connection import UTC, configuration, open_file
+from headwater.storage.warehouse.connection import UTC, configuration, dbt_memory_limit, open_file
 from headwater.storage.warehouse.lock import WAIT_SECONDS, WarehouseLock
 
 VARIABLE = "headwater_vars"
@@ -64,7 +64,8 @@ class Plugin(BasePlugin):
                 raise DbtRuntimeError(str(error)) from error
             lock.mark_dirty()
             self._lock = lock
-        for name, value in configuration(path).items():
+        # what the profile's `settings` say goes before
+        for name, value in {**configuration(path), "memory_limit": dbt_memory_limit()}.items():
             config.setdefault(name, value)
 
     def configure_connection(self, conn: Any) -> None:
