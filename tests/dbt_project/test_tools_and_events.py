@@ -192,11 +192,16 @@ def test_a_new_price_changes_the_mrr_from_then_on_and_not_before(home: Path, tmp
         " and observation_date >= '2026-03-01' order by 1"
     )
     assert rows(home, features) == [("2026-03-01", 900), ("2026-04-01", 1500), ("2026-04-05", 1500)]
+    touchpoints = (
+        "select customer_id, value_cents from marts.customer_journey where kind = 'subscription_started'"
+        " and customer_id in ('ann', 'dan') order by 1"
+    )
+    assert rows(home, touchpoints) == [("ann", 900), ("dan", 900)]
 
     whole = tmp_path / "whole"
     shutil.copytree(home, whole)
     build(whole, "--full-refresh", *SELECTED, as_of=SECOND)
-    for query in (months, metric, features):
+    for query in (months, metric, features, touchpoints):
         assert rows(whole, query) == rows(home, query)
 
 

@@ -197,14 +197,24 @@ deals as (
         on opportunities.crm_id = crm_people.crm_id
 ),
 
+-- The price of that time, not today's.
+prices as (
+    select
+        subscription_id,
+        min_by(price_cents, started_at) as price_started,
+        max_by(price_cents, started_at) as price_cancelled
+    from {{ ref('int_subscription_prices') }}
+    group by subscription_id
+),
+
 subscriptions as (
     {% for kind, at, known in [
-        ('started', 'started_at', 'known_at'),
-        ('cancelled', 'cancelled_at', 'coalesce(cancellation_known_at, cancelled_at)'),
+        ('started', 'started_at', 'periods.known_at'),
+        ('cancelled', 'cancelled_at', 'coalesce(periods.cancellation_known_at, periods.cancelled_at)'),
     ] %}
         select
-            customer_id,
-            {{ at }} as occurred_at,
+            periods.customer_id,
+            periods.{{ at }} as occurred_at,
             {{ known }} as known_at,
             'payments' as system,
             'subscription_{{ kind }}' as kind,
@@ -212,12 +222,14 @@ subscriptions as (
             cast(null as string) as campaign,
             cast(null as string) as ad_id,
             cast(null as string) as session_id,
-            plan_name as title,
-            price_cents as value_cents,
+            periods.plan_name as title,
+            prices.price_{{ kind }} as value_cents,
             'subscriptions' as source,
-            subscription_id as source_id
-        from {{ ref('int_subscription_periods') }}
-        where {{ at }} is not null
+            periods.subscription_id as source_id
+        from {{ ref('int_subscription_periods') }} as periods
+        left join prices
+            on periods.subscription_id = prices.subscription_id
+        where periods.{{ at }} is not null
         {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
