@@ -17,6 +17,8 @@ from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_C
 from duckdb import DuckDBPyConnection
 
 FAILING = "failing"
+PULLED = "pulled"
+"""The check of a tool, which sums up those of its tables, and how its step's name begins."""
 _LISTED = 20
 
 
@@ -54,13 +56,13 @@ def told(event: Any, nodes: Mapping[str, Any], rows: Mapping[str, list[dict[str,
 
 def ended_checks(context: dg.AssetExecutionContext) -> dict[str, Any]:
     """How the checks of everything that an asset is made of ended last: how many passed, which warned, which failed,
-    and how many have never been run."""
+    and how many have never been run. What a tool's check sums up is told by its tables' own."""
     try:
         graph: BaseAssetGraph[Any] = context.repository_def.asset_graph
     except CheckError:  # a run within one process (`make run`) knows its job alone, which is all of the graph
         graph = context.job_def.asset_layer.asset_graph
     before = graph.get_ancestor_asset_keys(context.asset_key)
-    keys = [key for key in graph.asset_check_keys if key.asset_key in before]
+    keys = [key for key in graph.asset_check_keys if key.asset_key in before and key.name != PULLED]
     ended = last_evaluations(context.instance, keys)
     named: dict[bool, list[str]] = {True: [], False: []}
     for one in ended:

@@ -39,8 +39,8 @@ def main() -> int:
 
 
 def _execute(instance: dg.DagsterInstance, job: str) -> int:
+    from orchestration.checks import PULLED
     from orchestration.definitions import defs
-    from orchestration.defs.land import PULLED
     from orchestration.platform import AS_OF_TAG, config
     from orchestration.progress import said
 

@@ -14,8 +14,8 @@ from headwater.configuration import ConversationSource, FilesSource, RestSource,
 from headwater.land.events import pending_segments
 from headwater.land.files import pending_files
 from headwater.storage.lake import open_lake
+from orchestration.checks import PULLED
 from orchestration.defs.deliveries import FILLED, STREAMS
-from orchestration.defs.land import PULLED
 from orchestration.instance import end_dead_runs
 from orchestration.platform import config, settings
 

@@ -17,11 +17,10 @@ from headwater.land.files import land_files
 from headwater.land.listings import TablePulled
 from headwater.land.tables import TableLanded, land_tables
 from headwater.storage.home import read_home
-from orchestration.checks import last_evaluations
+from orchestration.checks import PULLED, last_evaluations
 from orchestration.platform import SOURCE_OWNER, Platform, config, landed, rows
 
 AS_DECLARED = "as_declared"
-PULLED = "pulled"  # the check of a tool, and how its step's name begins
 LOG = dg.AssetSpec(
     ["log", "events"],
     group_name="collect",

@@ -10,7 +10,7 @@ import pytest
 
 from headwater.settings import Settings
 from headwater.storage.warehouse import connect, ensure_schemas
-from orchestration.checks import ended_checks
+from orchestration.checks import PULLED, ended_checks
 
 pytestmark = pytest.mark.slow
 AT = datetime(2026, 3, 1, 12)
@@ -96,7 +96,7 @@ def test_an_asset_can_say_how_the_checks_of_all_before_it_ended() -> None:
         return made
 
     first = checked("first", holds=(True, "ERROR"), too_many=(False, "WARN"))
-    second = checked("second", first, too_old=(False, "ERROR"))
+    second = checked("second", first, too_old=(False, "ERROR"), **{PULLED: (False, "ERROR")})  # the sum of others
 
     @dg.asset(deps=[second])
     def page(context):  # Dagster reads annotations, which this module keeps as text
