@@ -6,7 +6,7 @@
 
     `intermediate.people_told (model, build, customer_id)` is what was told, a null for everybody. Each growing table's
     comment notes how it was built and up to which build it has heard each model that it follows. A model that has not
-    been built alike (other SQL, another var that it reads) or hears of everybody takes everything, by itself.
+    been built alike (other SQL or macros, another var that it reads) or hears of everybody takes everything, by itself.
 
     In a model's `meta`:
     `follows`: the models whose telling says of whom to take the rows; its SQL asks with `is_taken()`.
@@ -87,9 +87,12 @@
         and table_name = '{{ relation.identifier }}'
 {% endmacro %}
 
-{# The model's SQL, what the company's vars in it say, and the rows of the seeds that it reads, as a hash. #}
+{#
+    The model's SQL, the project's macros, what the company's vars in it say, and the rows of the seeds that it reads, as
+    a hash.
+#}
 {% macro how_it_is_built() %}
-    {%- set values = [model.config.meta.get("follows", [])] -%}
+    {%- set values = [model.config.meta.get("follows", []), company_vars().get("project_macros")] -%}
     {%- set named = modules.re.findall("company_var\(['\"](\w+)", model.raw_code) -%}
     {%- for name in named + model.config.meta.get("heeds", []) -%}
         {%- do values.append(company_var(name)) -%}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ import duckdb
 import pytest
 
 from headwater.errors import BusyError
-from headwater.settings import Settings, load_settings
+from headwater.settings import CHECKOUT, Settings, load_settings
 from headwater.storage.warehouse import connect, publish, read_copy
 from headwater.storage.warehouse.connection import MEMORY_LIMIT
 from headwater.storage.warehouse.lock import WarehouseLock
@@ -108,6 +110,30 @@ def environment(settings: Settings) -> Callable[..., Environment]:
         return create(credentials)
 
     return make
+
+
+def test_dbt_is_told_when_a_macro_has_changed(
+    settings: Settings, environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headwater.storage.warehouse import dbt_plugin
+
+    def told() -> dict[str, Any]:
+        made = environment()
+        handle = made.handle()
+        (found,) = handle.cursor().execute("select getvariable('headwater_vars')").fetchone()
+        handle.close()
+        made.close()
+        return json.loads(found)
+
+    shutil.copytree(CHECKOUT / "dbt_project" / "macros", tmp_path / "dbt_project" / "macros")
+    before = told()
+    monkeypatch.setattr(dbt_plugin, "CHECKOUT", tmp_path)
+    assert told() == before  # wherever they lie
+    with (tmp_path / "dbt_project" / "macros" / "touchpoints.sql").open("a") as macro:
+        macro.write("{# another word #}")
+    after = told()
+    assert after.pop(dbt_plugin.MACROS) != before.pop(dbt_plugin.MACROS)
+    assert after == before
 
 
 @pytest.mark.parametrize(

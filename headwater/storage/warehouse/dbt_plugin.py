@@ -16,6 +16,7 @@ the file; the lock is held until that environment goes or the process ends. `dbt
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
@@ -28,11 +29,14 @@ from dbt_common.exceptions import DbtRuntimeError
 from headwater.configuration import load_config
 from headwater.configuration.dbt_vars import dbt_vars
 from headwater.errors import HeadwaterError
-from headwater.settings import caller, load_settings, warehouse_wait
+from headwater.settings import CHECKOUT, caller, load_settings, warehouse_wait
 from headwater.storage.warehouse.connection import UTC, configuration, dbt_memory_limit, open_file
 from headwater.storage.warehouse.lock import WAIT_SECONDS, WarehouseLock
 
 VARIABLE = "headwater_vars"
+MACROS = "project_macros"
+"""Beside the company's vars, a digest of the project's macros, which dbt tells no model: a growing model that was built
+with others takes everything anew (`dbt_project/macros/incremental.sql`)."""
 _COMMANDS = {"build", "run", "test", "seed", "snapshot", "docs", "compile", "show", "run-operation", "source", "clone"}
 
 
@@ -89,7 +93,10 @@ def _company_vars(home: Path) -> str:
     found = dbt_vars(config.platform, config.sources, config.survivorship)
     if settings.as_of:
         found["as_of"] = settings.as_of.isoformat(sep=" ")
-    return json.dumps(found)
+    digest = hashlib.sha256()
+    for path in sorted((CHECKOUT / "dbt_project" / "macros").rglob("*.sql")):
+        digest.update(path.read_bytes())
+    return json.dumps({**found, MACROS: digest.hexdigest()})
 
 
 def _wait_seconds() -> float:
