@@ -102,7 +102,10 @@ def test_a_var_that_the_dbt_project_does_not_have_is_named_with_those_that_it_ha
     platform.write_text(f"{shipped}dbt_vars: {{lapsed_after_days: 90}}\n")
     assert load_config(settings).platform.dbt_vars == {"lapsed_after_days": 90}
     platform.write_text(f"{shipped}dbt_vars: {{lapsed_after_dayz: 90}}\n")
-    with pytest.raises(ConfigError, match=r"platform\.yaml: dbt_vars: «lapsed_after_dayz» .*, lapsed_after_days, "):
+    line = shipped.count("\n") + 1
+    with pytest.raises(
+        ConfigError, match=rf"platform\.yaml, line {line}: dbt_vars: «lapsed_after_dayz» .*, lapsed_after_days, "
+    ):
         load_config(settings)
 
 

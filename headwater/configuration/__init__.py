@@ -14,7 +14,8 @@ from msgspec import Struct, field
 
 from headwater.configuration.dbt_vars import check_dbt_vars, check_survivorship
 from headwater.configuration.identity_checks import check_identity
-from headwater.configuration.reading import read_each, read_folder, read_yaml
+from headwater.configuration.identity_tables import check_identity_tables
+from headwater.configuration.reading import at, read_each, read_folder, read_yaml
 from headwater.configuration.shapes.destinations import Consent, Destination, Privacy, Stream
 from headwater.configuration.shapes.identity import AccountSource, EdgeSource, Identity, IdType, Override
 from headwater.configuration.shapes.plan import Action, Plan, PlannedEvent, Violation
@@ -182,12 +183,13 @@ def _set_aside(config: Config, folder: Path) -> None:
     """Destinations that name a transformation which is not there, and the syncs to those that cannot be used."""
     for name, destination in list(config.destinations.items()):
         for missing in [one for one in destination.transformations if one not in config.transformations]:
-            config.unusable[name] = _no_transformation(config, folder / "destinations" / f"{name}.yaml", missing)
+            where = at(folder / "destinations" / f"{name}.yaml", "transformations")
+            config.unusable[name] = _no_transformation(config, where, missing)
             config.destinations.pop(name, None)
     config.syncs = {name: sync for name, sync in config.syncs.items() if sync.destination not in config.unusable}
 
 
-def _no_transformation(config: Config, where: Path | str, missing: str) -> str:
+def _no_transformation(config: Config, where: str, missing: str) -> str:
     known = ", ".join(config.transformations) or "none"
     return f"{where}: there is no transformations/{missing}.py; there are: {known}."
 
@@ -198,23 +200,28 @@ def _check_references(config: Config, folder: Path) -> None:
     for name, sync in config.syncs.items():
         if sync.destination not in config.destinations:
             known = ", ".join(sorted(config.destinations)) or "none"
-            path = folder / "syncs" / f"{name}.yaml"
-            raise ConfigError(f"{path}: destination «{sync.destination}» is not defined; defined are: {known}.")
-    users = [(f"sources.yaml, source {name}", getattr(s, "transformations", [])) for name, s in config.sources.items()]
+            where = at(folder / "syncs" / f"{name}.yaml", "destination")
+            raise ConfigError(f"{where}: destination «{sync.destination}» is not defined; defined are: {known}.")
+    path = folder / "sources.yaml"
+    users: list[tuple[str, tuple[str, ...], list[str]]] = [
+        (f"source {name}", (name, "transformations"), getattr(source, "transformations", []))
+        for name, source in config.sources.items()
+    ]
     users += [
-        (f"sources.yaml, table {name}.{table}", [spec.transform])
+        (f"table {name}.{table}", (name, "tables", table, "transform"), [spec.transform])
         for name, source in config.sources.items()
         if isinstance(source, RestSource | SqlSource | FilesSource)
         for table, spec in source.tables.items()
         if spec.transform
     ]
-    for where, names in users:
+    for whose, steps, names in users:
         for missing in [name for name in names if name not in config.transformations]:
-            raise ConfigError(_no_transformation(config, folder / where, missing))
+            raise ConfigError(_no_transformation(config, f"{at(path, 'sources', *steps)}, {whose}", missing))
     events = [name for name, source in config.sources.items() if isinstance(source, EventSource)]
     if config.import_source not in events:
         raise ConfigError(
-            f"{folder / 'sources.yaml'}: import_source «{config.import_source}» is not a source of kind events; "
+            f"{at(path, 'import_source')}: import_source «{config.import_source}» is not a source of kind events; "
             f"those are: {', '.join(events) or 'none'}."
         )
     check_identity(config.identity, folder / "identity.yaml")
+    check_identity_tables(config.identity, config.sources, folder / "identity.yaml")

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from msgspec import to_builtins
 
+from headwater.configuration.reading import at
 from headwater.configuration.shapes.platform import Platform
 from headwater.configuration.shapes.sources import Source, WebhookSource
 from headwater.configuration.shapes.survivorship import TraitRule
@@ -48,7 +49,8 @@ def check_dbt_vars(platform: Platform, path: Path) -> None:
     known = set(_project_vars()) - {_RUNS_OWN, _OWN_FILE}
     for name in platform.dbt_vars:
         if name not in known:
-            raise ConfigError(f"{path}: dbt_vars: «{name}» is no var of the dbt project: {', '.join(sorted(known))}.")
+            where = at(path, "dbt_vars", name)
+            raise ConfigError(f"{where}: dbt_vars: «{name}» is no var of the dbt project: {', '.join(sorted(known))}.")
 
 
 def check_survivorship(rules: dict[str, TraitRule], path: Path) -> None:
@@ -62,12 +64,13 @@ def check_survivorship(rules: dict[str, TraitRule], path: Path) -> None:
     known = _project_vars()[_OWN_FILE]
     for trait, rule in rules.items():
         if trait not in known:
-            raise ConfigError(f"{path}: «{trait}» is no trait; there are: {', '.join(sorted(known))}.")
+            raise ConfigError(f"{at(path, trait)}: «{trait}» is no trait; there are: {', '.join(sorted(known))}.")
         sources = known[trait]["sources"]
         wrong = [source for source in rule.sources if source not in sources]
         if wrong or not rule.sources or len(set(rule.sources)) < len(rule.sources):
             what = f"«{wrong[0]}» tells nothing of it" if wrong else "name each source once, and one at least"
-            raise ConfigError(f"{path}: {trait}: {what}; sources that do: {', '.join(sources)}.")
+            where = at(path, trait, "sources", *([rule.sources.index(wrong[0])] if wrong else []))
+            raise ConfigError(f"{where}: {trait}: {what}; sources that do: {', '.join(sources)}.")
 
 
 def _project_vars() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What `identity.yaml` may say beyond its shape: every type that is named is defined, every decision can be applied.
 
-Belongs here: pure checks. Does not belong here: the shape itself (`shapes/identity`).
+Belongs here: pure checks. Does not belong here: the shape itself (`shapes/identity`), the
+tables that it names (`identity_tables`).
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from headwater.configuration.shapes.identity import Identity, Override
+from headwater.configuration.reading import at
+from headwater.configuration.shapes.identity import Identity
 from headwater.errors import ConfigError
+
+Steps = tuple[str | int, ...]
 
 
 def check_identity(identity: Identity, path: Path) -> None:
@@ -20,22 +24,27 @@ def check_identity(identity: Identity, path: Path) -> None:
     """
     known = identity.id_types
     if "customer_id" in known:
-        raise ConfigError(f"{path}: «customer_id» is what people get here; an id type needs another name.")
-    for what, id_type in _named(identity):
+        where = at(path, "id_types", "customer_id")
+        raise ConfigError(f"{where}: «customer_id» is what people get here; an id type needs another name.")
+    for what, id_type, steps in _named(identity):
         if id_type not in known:
-            raise ConfigError(f"{path}: {what} names id type «{id_type}»; defined are: {', '.join(known)}.")
+            raise ConfigError(f"{at(path, *steps)}: {what} names id type «{id_type}»; defined are: {', '.join(known)}.")
     for kind, overrides in (("include", identity.include), ("exclude", identity.exclude)):
-        for override in overrides:
+        for number, override in enumerate(overrides):
             counts = (2,) if kind == "include" else (1, 2)
             if len(set(override.ids)) != len(override.ids) or len(override.ids) not in counts:
                 wanted = "two different ids" if kind == "include" else "one id, or two different ones"
-                raise ConfigError(f"{path}: {kind} takes {wanted}; found: {', '.join(override.ids) or 'none'}.")
+                where = at(path, kind, number, "ids")
+                raise ConfigError(f"{where}: {kind} takes {wanted}; found: {', '.join(override.ids) or 'none'}.")
             if not override.reason.strip():
-                raise ConfigError(f"{path}: {kind} of {', '.join(override.ids)} gives no reason.")
+                where = at(path, kind, number, "reason")
+                raise ConfigError(f"{where}: {kind} of {', '.join(override.ids)} gives no reason.")
     excluded = {frozenset(override.ids) for override in identity.exclude}
-    for override in identity.include:
+    for number, override in enumerate(identity.include):
         if frozenset(override.ids) in excluded:
-            raise ConfigError(f"{path}: {' and '.join(override.ids)} are both included and excluded.")
+            raise ConfigError(
+                f"{at(path, 'include', number)}: {' and '.join(override.ids)} are both included and excluded."
+            )
 
 
 def split_id(text: str) -> tuple[str, str]:
@@ -44,14 +53,18 @@ def split_id(text: str) -> tuple[str, str]:
     return id_type, value
 
 
-def _named(identity: Identity) -> Iterator[tuple[str, str]]:
-    """Every mention of an id type, with the words that say where."""
-    for edge in identity.edges:
-        yield from ((f"the edge over {edge.table}", id_type) for id_type in edge.ids)
-    for account in identity.accounts:
-        yield from ((f"the accounts of {account.table}", id_type) for id_type in account.ids)
-    for name, id_type in identity.id_types.items():
-        yield from ((f"a limit of {name}", other) for other in id_type.limits)
-    overrides: list[Override] = [*identity.include, *identity.exclude]
-    for override in overrides:
-        yield from ((f"«{text}»", split_id(text)[0]) for text in override.ids)
+def _named(identity: Identity) -> Iterator[tuple[str, str, Steps]]:
+    """Every mention of an id type, with the words and the steps that say where."""
+    for number, edge in enumerate(identity.edges):
+        for id_type in edge.ids:
+            yield f"the edge over {edge.table}", id_type, ("edges", number, "ids", id_type)
+    for number, account in enumerate(identity.accounts):
+        for id_type in account.ids:
+            yield f"the accounts of {account.table}", id_type, ("accounts", number, "ids", id_type)
+    for name, id_type_of in identity.id_types.items():
+        for other in id_type_of.limits:
+            yield f"a limit of {name}", other, ("id_types", name, "limits", other)
+    for kind, overrides in (("include", identity.include), ("exclude", identity.exclude)):
+        for number, override in enumerate(overrides):
+            for place, text in enumerate(override.ids):
+                yield f"«{text}»", split_id(text)[0], (kind, number, "ids", place)

@@ -68,6 +68,27 @@ def read_each(folder: Path, cls: type[T]) -> tuple[dict[str, T], dict[str, str]]
     return found, unusable
 
 
+def at(path: Path, *steps: str | int) -> str:
+    """The file and the line of what the steps lead to, for the sentence of an error that is found once it was read.
+
+    Args:
+        steps: keys and numbers of items; where the file says less, the line of what it says.
+    """
+    try:
+        node: Any = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, yaml.YAMLError):
+        return str(path)
+    line = None
+    for step in steps:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        items = [(item, item) for item in node.value] if isinstance(node, yaml.SequenceNode) else []
+        found = items[int(step) : int(step) + 1] if items else [pair for pair in pairs if pair[0].value == str(step)]
+        if not found:
+            break
+        line, node = found[0][0].start_mark.line + 1, found[0][1]
+    return f"{path}, line {line}" if line else str(path)
+
+
 def _interpolate(data: Any, where: str) -> Any:
     if isinstance(data, str):
         return interpolate(data, where)

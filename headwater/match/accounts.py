@@ -69,4 +69,5 @@ def _read(con: DuckDBPyConnection, identity: Identity, source: AccountSource) ->
             where account_id is not null"""
         )
     except duckdb.Error as error:
-        raise unreadable(source.table, error) from error
+        said = {**source.ids, "account": source.account, "where": source.where}
+        raise unreadable(f"the accounts of {source.table}", said, table, error) from error

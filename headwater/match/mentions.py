@@ -143,7 +143,8 @@ def _read(
             )"""
         ).to_arrow_table(BATCH)
     except duckdb.Error as error:
-        raise unreadable(edge.table, error) from error
+        said = {**edge.ids, "where": edge.where}
+        raise unreadable(f"the edge over {edge.table}", said, table, error) from error
     columns = [_column(found, name, codes[id_type]) for name, id_type in zip(names, types, strict=True)]
     return Said(source, columns, ints(found, "place"))
 

@@ -11,6 +11,8 @@ have changed, what was read does not hold any more and everything is read again.
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -23,6 +25,7 @@ from headwater.match.tidying import text
 # Raise it when the same rows and rules give other people than before.
 RULES = 4
 _VERSIONS = "__versions"
+_NO_COLUMN = re.compile(r'Referenced column "([^"]+)" (?:not found|was not found)')
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,21 @@ def only_objects(table: Table, objects: list[str] | None) -> str:
     return f"({column} in ({', '.join(text(each) for each in objects)}){unnamed})"
 
 
-def unreadable(name: str, error: Exception) -> ConfigError:
-    """An expression of `identity.yaml` that is not SQL over its table."""
-    return ConfigError(f"identity.yaml: the edge over {name} cannot be read: {str(error).splitlines()[0]}")
+def unreadable(what: str, said: Mapping[str, str], table: Table, error: Exception) -> ConfigError:
+    """Something of `identity.yaml` that is not SQL over its table.
+
+    Args:
+        what: which of its entries it is.
+        said: what the entry names, as it stands there, by its key.
+    """
+    column = _NO_COLUMN.search(str(error))
+    if not column:
+        return ConfigError(f"identity.yaml: {what} cannot be read: {str(error).splitlines()[0]}")
+    wrong = column.group(1)
+    word = re.compile(rf"(?<!\w){re.escape(wrong)}(?!\w)", re.IGNORECASE)
+    where = next((f" «{sql}» ({key})" for key, sql in said.items() if word.search(sql)), "")
+    there = ", ".join(sorted(name for name in table.columns if not name.startswith("_")))
+    return ConfigError(
+        f"identity.yaml: {what} cannot be read:{where} names column «{wrong}», which {table.name} does not have; "
+        f"it has: {there}."
+    )

@@ -99,7 +99,7 @@ def test_a_destinations_file_that_cannot_be_used_stops_no_other_edit(settings: S
     [config] = used
     assert "good" in config.destinations
     assert set(config.unusable) == {"lacks", "wrong"}
-    assert "lacks.yaml: there is no transformations/nowhere.py" in config.unusable["lacks"]
+    assert "lacks.yaml, line 2: there is no transformations/nowhere.py" in config.unusable["lacks"]
     assert "wrong.yaml, line 1: not YAML" in config.unusable["wrong"]
     assert "people" not in config.syncs
 

@@ -232,9 +232,23 @@ def test_an_alias_joins_the_previous_id(con: Con, identity: Identity, events: Ev
     assert groups(people()) == [{"anonymous_id:old", "user_id:u1"}]
 
 
-def test_a_column_that_is_not_there_names_file_and_table(con: Con, identity: Identity) -> None:
-    identity.edges[0].ids["user_id"] = "customer_number"
-    with pytest.raises(ConfigError, match=r"identity.yaml: the edge over raw.events cannot be read: .*customer_number"):
+def test_a_column_that_is_not_there_is_one_sentence_with_the_edge_and_the_columns_there_are(
+    con: Con, identity: Identity
+) -> None:
+    identity.edges[0].ids["user_id"] = "lower(customer_number)"
+    with pytest.raises(ConfigError) as told:
+        resolve(con, identity)
+    assert str(told.value).startswith(
+        "identity.yaml: the edge over raw.events cannot be read: «lower(customer_number)» (user_id) names column "
+        "«customer_number», which raw.events does not have; it has: anonymous_id, event, "
+    )
+    assert str(told.value).count("\n") == 0
+
+
+def test_an_account_that_is_no_column_is_told_as_one(con: Con, identity: Identity, events: Events) -> None:
+    events(("u1", "a1", None))
+    identity.accounts[1].account = "payload ->> '$.groupId' || nowhere"
+    with pytest.raises(ConfigError, match=r"the accounts of raw.events cannot .* \(account\) names column «nowhere»"):
         resolve(con, identity)
 
 

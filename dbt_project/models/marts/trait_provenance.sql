@@ -61,7 +61,15 @@ decided as (
     select
         *,
         case
-            when rival_belief is null then 'nobody says anything else'
+            when rival_belief is null
+                then
+                    'all sources agree: ' || winner_source_name
+                    || case
+                        when count_agreeing = 1 then ' and ' || agreeing_source
+                        else
+                            ', ' || agreeing_source || ' and '
+                            || cast(count_agreeing - 1 as string) || ' more'
+                    end
             when rule = 'most_trusted' and winner_source_name <> rival_source_name
                 then winner_source_name || ' is trusted more than ' || rival_source_name
             when
@@ -105,11 +113,11 @@ final as (
             when belief > 1 and trait_value = believed_value
                 then 'the same as ' || winner_source_name || ' says, whose word it is taken from'
             when belief > 1 then 'not believed: ' || decision
-            when count_claims = 1 then 'no other source says anything else'
+            when count_claims = 1 then 'only ' || source_name || ' says anything'
             else
                 decision
                 || case
-                    when count_agreeing = 0 then ''
+                    when count_agreeing = 0 or rival_belief is null then ''
                     when count_agreeing = 1 then '; also said by ' || agreeing_source
                     else
                         '; also said by ' || agreeing_source || ' and '
