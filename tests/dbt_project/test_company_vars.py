@@ -117,5 +117,5 @@ def test_a_config_that_cannot_be_read_is_one_sentence_in_dbt(tmp_path: Path) -> 
     result = dbt(home, "--no-use-colors", "run", "--select", "sessions")
     said = result.stdout + result.stderr
     assert result.returncode != 0
-    assert "platform.yaml: dbt_vars: «lapsed_after_dayz» is no var of the dbt project: app_sources, " in said
+    assert "platform.yaml, line 9: dbt_vars: «lapsed_after_dayz» is no var of the dbt project: app_sources, " in said
     assert "Traceback" not in said
