@@ -13,6 +13,7 @@
     `compares`: it takes everything, and only what is written and told is what differs. For what is cheap to work out.
     `gone`: a column that no row lacks; a row without it says only that those of its key are there no longer. For
     models that do neither.
+    `tells_through`: for a model whose rows name nobody, one with the same key whose rows do.
     `heeds`: vars that its macros read; those that its own SQL names are found there.
 #}
 

@@ -159,6 +159,11 @@
                 ~ " as whose on " ~ alike
             ) ~ ") where customer_id is not null group by customer_id"
         ) }};
+    {%- elif meta.get("tells_through") %}
+        {{ tell(
+            "select built.customer_id from " ~ ref(meta.tells_through) ~ " as built semi join " ~ whose
+            ~ " as whose on " ~ alike ~ " where built.customer_id is not null group by built.customer_id"
+        ) }};
     {%- endif %}
     delete from {{ relation }} as built using {{ whose }} as whose where {{ alike }};
     insert into {{ relation }} by name

@@ -35,3 +35,17 @@
         when {{ found_in(text, "'^[^0-9]*[0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}'") }} then try_cast({{ text }} as date)
     end
 {%- endmacro %}
+
+{# The digits of a text, in their order. #}
+{% macro digits_of(text) %}
+    {{- return(adapter.dispatch("digits_of")(text)) -}}
+{% endmacro %}
+
+{% macro default__digits_of(text) %}
+    {{- return("regexp_replace(" ~ text ~ ", '[^0-9]', '')") -}}
+{% endmacro %}
+
+{# without 'g' only the first match is replaced #}
+{% macro duckdb__digits_of(text) %}
+    {{- return("regexp_replace(" ~ text ~ ", '[^0-9]', '', 'g')") -}}
+{% endmacro %}

@@ -37,6 +37,7 @@ COMPANY_SETS = {
     "visits": VISITS.format(day="2026-01-10") + " order by 1",
     "stage": "select lifecycle_stage from marts.customer_360 where customer_id = 'ann'",
     "high value": "select customer_id from audiences.high_value_customers",
+    "revenue": "select revenue_cents, currency from marts.customer_360 where customer_id = 'ann'",
 }
 # Whatever lies between a var and what is asked for.
 MODELS = [
@@ -45,6 +46,7 @@ MODELS = [
     "intermediate/int_sessions_channelled",
     "marts/sessions",
     "intermediate/int_customers_staged",
+    "marts/orders",
     "marts/customer_360",
     "audiences/high_value_customers",
 ]
@@ -85,7 +87,12 @@ def test_dbt_builds_the_same_by_itself_as_in_dagster_and_vars_of_the_command_lin
     home = _home(tmp_path)
     given = {"as_of": AS_OF, "currency": "USD", "session_gap_minutes": 10, "lapsed_after_days": 180}
     built = build(home, *EVERYTHING_BEHIND, "--vars", json.dumps(given))
-    assert _says(built) == {"visits": ONE_VISIT, "stage": [("repeat",)], "high value": [("ann",)]}
+    assert _says(built) == {
+        "visits": ONE_VISIT,
+        "stage": [("repeat",)],
+        "high value": [("ann",)],
+        "revenue": [(14051, "USD")],
+    }
 
     _drop(home)
     settings = load_settings(home=home, as_of=datetime.fromisoformat(AS_OF))
@@ -104,7 +111,7 @@ def test_dbt_builds_the_same_by_itself_as_in_dagster_and_vars_of_the_command_lin
     )
     assert dagster.returncode == 0, dagster.stdout + dagster.stderr
     in_dagster = _says(built)
-    assert in_dagster == {"visits": TWO_VISITS, "stage": [("lapsed",)], "high value": []}
+    assert in_dagster == {"visits": TWO_VISITS, "stage": [("lapsed",)], "high value": [], "revenue": [(None, None)]}
 
     _drop(home)
     names = [model.partition("/")[2] for model in MODELS]

@@ -19,6 +19,10 @@ pytestmark = pytest.mark.slow
 WITHOUT_TESTS = ("--exclude-resource-type", "test", "unit_test")
 
 
+BEFORE_DESCRIBED = [
+    *("int_events_identified", "int_events_sessioned", "int_sessions_landed", "sessions"),
+    "int_event_touchpoints_identified",
+]
 PLATFORM = "company: A company\ncurrency: USD\nstacks: [starter]\nsession_gap_minutes: {gap}\n"
 
 
@@ -79,6 +83,8 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "update raw.crm__opportunities set stage = 'closed_lost', is_open = false,"
             " updated_at = timestamp '2026-03-01' where id = 'd1'"
         )
+    # some of what reads events before all of what they say is there
+    build(home, *WITHOUT_TESTS, "--select", *BEFORE_DESCRIBED, as_of=AS_OF)
     build(home, *WITHOUT_TESTS, as_of=AS_OF)
     return home
 

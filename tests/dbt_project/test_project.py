@@ -125,6 +125,12 @@ def test_a_model_that_takes_only_the_rows_of_some_people_hears_of_every_change_i
         read = [models[name] for name in model["depends_on"]["nodes"] if not name.startswith("seed.")]
         assert {found["name"] for found in read} == set(model["config"]["meta"]["follows"]), model["name"]
         assert all(found["config"]["materialized"] == "incremental" for found in read), model["name"]
+        silent = [
+            found["name"]
+            for found in read
+            if "customer_id" not in found["columns"] and not found["config"]["meta"].get("tells_through")
+        ]
+        assert not silent, model["name"]
 
 
 def test_every_mart_and_audience_has_a_contract_or_a_check_that_holds_the_same(empty: Built) -> None:

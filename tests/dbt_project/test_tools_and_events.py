@@ -59,6 +59,8 @@ _ROWS: dict[str, list[dict[str, Any]]] = {
     "identity.identifiers": [
         {"id_type": "payment_id", "id_value": "cus_dan", "customer_id": "dan"},
         {"id_type": "email", "id_value": "dan@example.com", "customer_id": "dan"},
+        {"id_type": "crm_id", "id_value": "crm_dan", "customer_id": "dan"},
+        {"id_type": "phone", "id_value": "+442079460018", "customer_id": "dan"},
     ],
     "raw.email__contacts": [{"id": "e2", "email": "dan@example.com", "status": "subscribed"}],
     "raw.email__sends": [
@@ -68,6 +70,7 @@ _ROWS: dict[str, list[dict[str, Any]]] = {
         {"id": "n3", "contact_id": "e1", "campaign_id": "nl3", "status": "opened", "sent_at": datetime(2026, 2, 8),
          "opened_at": datetime(2026, 2, 8, 8)},
     ],
+    "raw.crm__contacts": [{"id": "crm_dan", "phone": "+44 20 7946 0018"}],
     "raw.payments__customers": [{"id": "cus_dan", "user_id": "u_dan"}],
     "raw.payments__orders": [
         {"id": number, "customer_id": "cus_dan", "total_cents": 9900, "currency": "USD", "status": status,
@@ -108,6 +111,8 @@ def _events() -> list[dict[str, Any]]:
         ),
         _track("2026-02-06 00:00:00", "Order Cancelled", properties={"order_id": "unpaid1", "total": 99}, **dan),
         _event("2026-02-06 00:00:00", type="page", name="Home", **dan),
+        _event("2026-02-06 00:00:00", type="identify", traits={"phone": "(020) 7946-0018"}, **dan),
+        _event("2026-02-07 00:00:00", type="identify", traits={"phone": "ask my wife"}, **dan),
         *(
             _event(at, type="identify", traits={"address": address}, **dan)
             for at, address in {
@@ -227,6 +232,16 @@ def test_the_address_that_was_told_last_is_in_the_profile_with_its_source_and_ru
     assert told == [
         ("address_city", "Bonn", "events", "most_recent", "events said so last"),
         ("country", "DE", "events", "most_trusted", "events said this later than its other value"),
+    ]
+
+
+def test_a_telephone_number_is_one_value_however_it_is_written(home: Path) -> None:
+    assert rows(home, "select phone from marts.customer_360 where customer_id = 'dan'") == [("+442079460018",)]
+    claims = "select source_name, trait_value, is_believed from marts.trait_provenance"
+    assert rows(home, f"{claims} where customer_id = 'dan' and trait = 'phone' order by all") == [
+        ("crm", "+442079460018", True),
+        ("events", "+442079460018", False),
+        ("events", "ask my wife", False),
     ]
 
 

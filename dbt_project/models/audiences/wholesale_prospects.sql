@@ -28,7 +28,7 @@ buyers as (
     select
         orders.customer_id,
         count(*) as count_orders,
-        cast(sum(orders.total_cents) as bigint) as sales_cents,
+        cast(sum(orders.revenue_cents) as bigint) as sales_cents,
         max(orders.ordered_at) as last_order_at
     from orders
     where orders.kind = 'sale' and orders.customer_id is not null

@@ -59,9 +59,13 @@ order_features as (
         ) as count_days_with_orders,
         count(*) filter (where orders.kind = 'refund') as count_refunds,
         count(*) filter (where orders.kind = 'cancellation') as count_cancellations,
-        cast(sum(orders.total_cents) as bigint) as revenue_cents,
+        cast(sum(orders.total_cents) filter (
+            where {{ in_company_currency('orders.currency') }}
+        ) as bigint) as revenue_cents,
         avg(orders.total_cents) filter (
-            where orders.kind = 'sale' and orders.total_cents <> 0
+            where orders.kind = 'sale'
+            and orders.total_cents <> 0
+            and {{ in_company_currency('orders.currency') }}
         ) as average_order_cents,
         avg(cast(case when orders.coupon_code is null then 0 else 1 end as double)) filter (
             where orders.kind = 'sale'

@@ -28,7 +28,7 @@ final as (
         orders.order_id as conversion_id,
         orders.customer_id,
         orders.ordered_at as converted_at,
-        coalesce(orders.total_cents, 0) as revenue_cents,
+        coalesce(orders.revenue_cents, 0) as revenue_cents,
         orders.currency,
         journey.session_id,
         coalesce(profiles.customer_type, 'retail') as customer_type,

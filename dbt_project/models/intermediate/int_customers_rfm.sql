@@ -11,7 +11,7 @@ buyers as (
         orders.customer_id,
         max(orders.ordered_at) filter (where orders.kind = 'sale') as last_order_at,
         count(*) filter (where orders.kind = 'sale') as count_orders,
-        coalesce(sum(orders.total_cents), 0) as revenue_cents
+        coalesce(sum(orders.revenue_cents), 0) as revenue_cents
     from orders
     cross join as_of
     where orders.customer_id is not null and orders.ordered_at <= as_of.as_of

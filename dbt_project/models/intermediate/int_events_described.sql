@@ -1,7 +1,9 @@
 -- What an event says of itself, taken out of its JSON once: an event never changes, so only those
 -- that are not here yet are read, whenever they come in.
+-- depends_on: {{ ref('int_events_identified') }}
 {{ config(
-    materialized=growing(), unique_key=['source', 'message_id'], meta={'gone': 'kind'}
+    materialized=growing(), unique_key=['source', 'message_id'],
+    meta={'gone': 'kind', 'tells_through': 'int_events_identified'}
 ) }}
 
 {%- set places = [

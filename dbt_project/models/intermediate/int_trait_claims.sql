@@ -238,6 +238,52 @@ owned as (
     where claims.trait not in ('email', 'current_email') or owned_emails.customer_id is not null
 ),
 
+-- A telephone number as somebody typed it: at its end stands the number at the person's that
+-- identity resolution has, without a leading zero that is dialled at home.
+typed_numbers as (
+    select
+        customer_id,
+        trait_value,
+        regexp_replace(
+            {{ digits_of("replace(trait_value, '(0)', '')") }}, '^0+', ''
+        ) as digits
+    from owned
+    where trait = 'phone'
+    group by customer_id, trait_value
+),
+
+numbers as (
+    select
+        typed_numbers.customer_id,
+        typed_numbers.trait_value,
+        min(phones.id_value) as phone
+    from typed_numbers
+    inner join identifiers as phones
+        on
+            typed_numbers.customer_id = phones.customer_id
+            and phones.id_type = 'phone'
+            and right(phones.id_value, length(typed_numbers.digits)) = typed_numbers.digits
+    where length(typed_numbers.digits) >= 7
+    group by typed_numbers.customer_id, typed_numbers.trait_value
+),
+
+spelled as (
+    select
+        owned.customer_id,
+        owned.trait,
+        coalesce(numbers.phone, owned.trait_value) as trait_value,
+        owned.source_name,
+        owned.source_id,
+        owned.valid_at,
+        owned.known_at
+    from owned
+    left join numbers
+        on
+            owned.customer_id = numbers.customer_id
+            and owned.trait_value = numbers.trait_value
+            and owned.trait = 'phone'
+),
+
 -- A source that says the same again says it once, from the first time to the last.
 final as (
     select
@@ -251,7 +297,7 @@ final as (
         min(valid_at) over (
             partition by customer_id, trait, source_name, trait_value
         ) as first_valid_at
-    from owned
+    from spelled
     qualify
         row_number() over (
             partition by customer_id, trait, source_name, trait_value

@@ -41,7 +41,7 @@ sales as (
     select
         members.account_id,
         count(*) filter (where orders.kind = 'sale') as count_orders,
-        sum(orders.total_cents) as revenue_cents,
+        sum(orders.revenue_cents) as revenue_cents,
         max(orders.ordered_at) filter (where orders.kind = 'sale') as last_order_at
     from orders
     inner join members

@@ -75,7 +75,7 @@ last_year as (
     select
         orders.customer_id,
         count(*) filter (where orders.kind = 'sale') as count_orders_365d,
-        cast(sum(orders.total_cents) as bigint) as revenue_365d_cents
+        cast(sum(orders.revenue_cents) as bigint) as revenue_365d_cents
     from orders
     inner join customers on orders.customer_id = customers.customer_id
     where orders.ordered_at >= customers.as_of - interval '365 days'

@@ -32,9 +32,11 @@ sales as (
         orders.order_id,
         orders.customer_id,
         orders.coupon_code,
-        orders.total_cents,
-        orders.discount_cents,
-        orders.refunded_cents,
+        orders.revenue_cents,
+        case when {{ in_company_currency('orders.currency') }} then orders.discount_cents end
+            as discount_cents,
+        case when {{ in_company_currency('orders.currency') }} then orders.refunded_cents end
+            as refunded_cents,
         orders.margin_cents,
         coalesce(people.customer_type, 'not known') as customer_type,
         coalesce(people.country, 'not known') as country,
@@ -73,11 +75,11 @@ grouped as (
         coalesce(coupon_code, 'none') as coupon_code,
         count(*) as count_orders,
         count(distinct customer_id) as count_customers,
-        cast(sum(total_cents) as bigint) as sales_cents,
+        cast(sum(revenue_cents) as bigint) as sales_cents,
         cast(sum(discount_cents) as bigint) as discount_cents,
         cast(sum(refunded_cents) as bigint) as refunded_cents,
         cast(sum(margin_cents) as bigint) as margin_cents,
-        cast(sum(case when margin_cents is not null then total_cents end) as bigint)
+        cast(sum(case when margin_cents is not null then revenue_cents end) as bigint)
             as sales_with_cost_cents
     from segmented
     group by segment_kind, segment, customer_type, coalesce(coupon_code, 'none')

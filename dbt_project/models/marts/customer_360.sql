@@ -140,14 +140,18 @@ order_totals as (
         count(*) filter (where kind = 'sale') as count_orders,
         count(*) filter (where kind = 'refund') as count_refunds,
         count(*) filter (where kind = 'cancellation') as count_cancellations,
-        sum(total_cents) as revenue_cents,
-        -sum(total_cents) filter (where kind in ('refund', 'cancellation')) as refunded_cents,
+        sum(revenue_cents) as revenue_cents,
+        -sum(revenue_cents) filter (where kind in ('refund', 'cancellation')) as refunded_cents,
         sum(margin_cents) as margin_cents,
-        avg(total_cents) filter (where kind = 'sale' and not is_zero_total) as average_order_cents,
+        avg(revenue_cents) filter (where kind = 'sale' and not is_zero_total)
+            as average_order_cents,
         min(ordered_at) filter (where kind = 'sale') as first_order_at,
         max(ordered_at) filter (where kind = 'sale') as last_order_at,
         max_by(currency, {{ in_order_of(['ordered_at', 'order_id']) }}) filter (
-            where currency is not null and ordered_at is not null
+            where
+            currency is not null
+            and ordered_at is not null
+            and {{ in_company_currency('currency') }}
         ) as currency
     from orders
     where customer_id is not null

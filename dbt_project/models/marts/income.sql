@@ -25,7 +25,7 @@ received as (
         kind,
         customer_id,
         ordered_at as received_at,
-        total_cents as amount_cents,
+        revenue_cents as amount_cents,
         kind = 'sale' as is_sale
     from orders
     union all
@@ -35,7 +35,8 @@ received as (
         'invoice' as kind,
         subscriptions.customer_id,
         invoices.paid_at as received_at,
-        invoices.amount_cents,
+        case when {{ in_company_currency('invoices.currency') }} then invoices.amount_cents end
+            as amount_cents,
         false as is_sale
     from invoices
     left join subscriptions on invoices.subscription_id = subscriptions.subscription_id

@@ -69,6 +69,8 @@ final as (
         coalesce(costs.discount_cents, documents.discount_cents, 0) as discount_cents,
         costs.cost_cents,
         case
+            -- costs are in the company's currency
+            when not {{ in_company_currency('documents.currency') }} then null
             -- a sale of unknown cost stands in no margin, and nor does what was given back of it
             when
                 documents.kind = 'refund'
@@ -81,7 +83,9 @@ final as (
             when documents.kind = 'cancellation'
                 then documents.total_cents + coalesce(originals.cost_cents, -costs.cost_cents)
             else documents.total_cents - costs.cost_cents
-        end as margin_cents
+        end as margin_cents,
+        case when {{ in_company_currency('documents.currency') }} then documents.total_cents end
+            as revenue_cents
     from documents
     left join reversed
         on documents.order_id = reversed.order_id

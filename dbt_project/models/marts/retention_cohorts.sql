@@ -18,7 +18,7 @@ documents as (
     select
         orders.customer_id,
         orders.kind,
-        orders.total_cents,
+        orders.revenue_cents,
         orders.margin_cents,
         cast(date_trunc('month', orders.ordered_at) as date) as month_start
     from orders
@@ -57,7 +57,7 @@ active as (
         documents.month_start,
         count(distinct case when documents.kind = 'sale' then documents.customer_id end)
             as count_active,
-        cast(sum(documents.total_cents) as bigint) as revenue_cents,
+        cast(sum(documents.revenue_cents) as bigint) as revenue_cents,
         cast(sum(documents.margin_cents) as bigint) as margin_cents
     from documents
     inner join buyers on documents.customer_id = buyers.customer_id

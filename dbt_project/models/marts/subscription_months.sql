@@ -37,6 +37,7 @@ monthly as (
                 sum(prices.price_cents) filter (
                     where prices.started_at <= months.observed_at
                     and (prices.ended_at is null or prices.ended_at > months.observed_at)
+                    and {{ in_company_currency('prices.currency') }}
                 ),
                 0
             ) as bigint

@@ -47,6 +47,7 @@ final as (
         case when periods.cancelled_at <= as_of.as_of then 'cancelled' else 'active' end as state,
         case
             when periods.cancelled_at <= as_of.as_of then 0
+            when not {{ in_company_currency('periods.currency') }} then 0
             else coalesce(prices.price_cents, 0)
         end as mrr_cents,
         {{ days_between(
