@@ -44,7 +44,7 @@
 
 {# Birthdays had by a day: a person born on 29 February is a year older on 1 March of a common year. #}
 {% macro whole_years(birth_date, at) -%}
-    (
+    cast(
         extract(year from {{ at }}) - extract(year from {{ birth_date }})
         - case
             when
@@ -53,6 +53,7 @@
                 then 1
             else 0
         end
+        as bigint
     )
 {%- endmacro %}
 

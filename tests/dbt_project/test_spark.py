@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,8 @@ from headwater.storage.warehouse import connect
 
 from .conftest import AS_OF, Built, build, fill
 
-# What is not built there, and why; DuckDB's rows stand in for it, so that what reads it is compared none the less.
+# What is not built there, and why; DuckDB's rows stand in for it, so that what reads it is compared none the less. So
+# they do for snapshots, which Spark keeps in no plain Parquet, as it cannot be merged into.
 NOT_COMPARED = {
     "channel_effects": "a Python model: dbt-spark runs none in its own session",
     "channel_lift": "a Python model: dbt-spark runs none in its own session",
@@ -73,8 +75,16 @@ def lacking() -> str:
     """What of Spark is not there; empty when all is."""
     for module in ("pyspark", "dbt.adapters.spark"):
         if importlib.util.find_spec(module) is None:
-            return f"{module} is not installed (uv pip install --python .venv/bin/python -e '.[spark]')"
-    return "" if "JAVA_HOME" in os.environ or shutil.which("java") else "there is no Java"
+            how = ".venv/bin/uv pip install --python .venv/bin/python -e '.[spark]'"
+            return f"not compared with Spark: {module} is not installed ({how})"
+    java = f"{os.environ['JAVA_HOME']}/bin/java" if "JAVA_HOME" in os.environ else "java"
+    if shutil.which(java) is None:
+        return f"not compared with Spark: there is no {java}, and it needs Java 17 or newer"
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', told)
+    if version is None or int(version[1]) < 17:
+        return f"not compared with Spark: it needs Java 17 or newer, and {java} says: {told.strip() or 'nothing'}"
+    return ""
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

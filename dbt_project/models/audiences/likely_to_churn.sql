@@ -5,7 +5,9 @@ with scores as (
 ranked as (
     select
         *,
-        row_number() over (order by probability desc nulls last, customer_id asc) as churn_rank,
+        cast(
+            row_number() over (order by probability desc nulls last, customer_id asc) as bigint
+        ) as churn_rank,
         count(*) over () as count_scored
     from scores
     where probability is not null
