@@ -64,6 +64,8 @@ def _named(identity: Identity) -> Iterator[tuple[str, str, Steps]]:
     for name, id_type_of in identity.id_types.items():
         for other in id_type_of.limits:
             yield f"a limit of {name}", other, ("id_types", name, "limits", other)
+        for other in id_type_of.weak:
+            yield f"«weak» of {name}", other, ("id_types", name, "weak", other)
     for kind, overrides in (("include", identity.include), ("exclude", identity.exclude)):
         for number, override in enumerate(overrides):
             for place, text in enumerate(override.ids):

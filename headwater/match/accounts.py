@@ -12,7 +12,7 @@ from duckdb import DuckDBPyConnection
 from headwater.configuration import AccountSource, Identity
 from headwater.match.mentions import type_codes
 from headwater.match.news import existing, unreadable
-from headwater.match.tidying import phone_function, text, tidied
+from headwater.match.tidying import phone_functions, text, tidied
 
 
 def write_members(con: DuckDBPyConnection, identity: Identity) -> int:
@@ -24,7 +24,7 @@ def write_members(con: DuckDBPyConnection, identity: Identity) -> int:
     con.execute(
         "create or replace temp table _members (account_id text, id_type text, id_value text, source_table text)"
     )
-    with phone_function(con, identity):
+    with phone_functions(con, identity):
         for source in identity.accounts:
             _read(con, identity, source)
     con.execute("delete from identity.account_members")

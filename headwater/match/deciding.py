@@ -13,7 +13,16 @@ import numpy as np
 import pyarrow.compute as pc
 
 from headwater.configuration import Identity
-from headwater.match.graph import Flags, Ints, Nodes, components, first_of_each, within_caps, within_limits
+from headwater.match.graph import (
+    Flags,
+    Ints,
+    Nodes,
+    components,
+    first_of_each,
+    joined_weakly,
+    within_caps,
+    within_limits,
+)
 from headwater.match.mentions import type_codes
 from headwater.match.region import Region, normal_ids
 
@@ -58,13 +67,20 @@ def decide(identity: Identity, region: Region) -> Decided:
         refused[int(at[index])] = f"{name} is tied to {limit} {types[other]} already"
     at = at[within]
     caps = {codes[name]: t.limits[name] for name, t in identity.id_types.items() if name in t.limits}
-    person, _, over_cap = within_caps(nodes, left[at], right[at], caps, by_hand[at], [pair for pair, _ in apart])
+    weak = {codes[n]: {codes[o]: cap for o, cap in t.weak.items()} for n, t in identity.id_types.items() if t.weak}
+    at, last = _weak_last(nodes, left, right, at, by_hand, list(weak))
+    pairs = [pair for pair, _ in apart]
+    person, _, over_cap = within_caps(nodes, left[at], right[at], caps, by_hand[at], pairs)
+    words = {-1 - number: f"it would join two that are excluded: {reason}" for number, (_, reason) in enumerate(apart)}
+    words |= {code: f"a person has at most {cap} {types[code]}" for code, cap in caps.items()}
     for index, what in over_cap.items():
-        refused[int(at[index])] = (
-            f"a person has at most {caps[what]} {types[what]}"
-            if what >= 0
-            else f"it would join two that are excluded: {apart[-1 - what][1]}"
-        )
+        refused[int(at[index])] = words[what]
+    if len(last):
+        person, contradicted = joined_weakly(nodes, person, left[last], right[last], caps, weak, pairs)
+        for index, (what, is_of_weak) in contradicted.items():
+            refused[int(last[index])] = (
+                f"it is weak, and both have their own {types[what]}" if is_of_weak else words[what]
+            )
     anchors = first_of_each(person)
     if not refused:
         return Decided(anchors, person, person, refused)
@@ -74,6 +90,19 @@ def decide(identity: Identity, region: Region) -> Decided:
     by_age = np.argsort(anchors)
     first_person = by_age[first_of_each(cluster[by_age])]
     return Decided(anchors, person, first_person[cluster][person], refused)
+
+
+def _weak_last(nodes: Nodes, left: Ints, right: Ints, at: Ints, by_hand: Flags, weak: list[int]) -> tuple[Ints, Ints]:
+    """These ties without those of a weak identifier, and the latter: by the priority of its type, then by age."""
+    if not weak:
+        return at, at[:0]
+    of_weak = np.full(int(nodes.types.max(initial=0)) + 1, -1, dtype=np.int64)
+    present = [code for code in weak if code < len(of_weak)]
+    of_weak[present] = present
+    weakest = np.maximum(of_weak[nodes.types[left[at]]], of_weak[nodes.types[right[at]]])
+    weakest[by_hand[at]] = -1
+    last = np.flatnonzero(weakest >= 0)
+    return at[weakest < 0], at[last[np.argsort(weakest[last], kind="stable")]]
 
 
 def _exclusions(identity: Identity, region: Region) -> tuple[list[tuple[tuple[int, int], str]], Mapping[int, str]]:

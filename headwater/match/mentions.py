@@ -26,7 +26,7 @@ from headwater.match.landing import told
 from headwater.match.news import News, Table, only_objects, unreadable
 from headwater.match.numbering import BATCH, Texts, hashes, ints
 from headwater.match.readings import Readings
-from headwater.match.tidying import phone_function, tidied
+from headwater.match.tidying import phone_functions, tidied
 
 ROWS = 1 << 40
 """More rows than a lake object has; a place is rank * ROWS + row."""
@@ -108,7 +108,7 @@ def read_mentions(con: DuckDBPyConnection, identity: Identity, news: News) -> li
     """
     sources = {name: number for number, name in enumerate(news.tables)}
     said = []
-    with phone_function(con, identity):
+    with phone_functions(con, identity):
         for edge in identity.edges:
             table = news.tables.get(edge.table)
             if table is None or (news.reason is None and not news.fresh[edge.table]):

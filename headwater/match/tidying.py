@@ -6,7 +6,7 @@ tables are read (`mentions`, `accounts`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -14,35 +14,49 @@ from duckdb import DuckDBPyConnection
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from headwater.configuration import Identity, IdType
-from headwater.policy.identifiers import BLANKS, EMAIL, e164, junk_values
+from headwater.policy.identifiers import BLANKS, EMAIL, e164, junk_values, named_phone
 
-_PHONE = "headwater_phone"
+# what SQL alone cannot compare → its function, of one text and the region
+_FUNCTIONS: dict[str, Callable[[str, str], str | None]] = {"phone": e164, "named_phone": named_phone}
 _BLANKS = " || ".join(f"chr({ord(blank)})" for blank in BLANKS)
 
 
 @contextmanager
-def phone_function(con: DuckDBPyConnection, identity: Identity) -> Iterator[None]:
+def phone_functions(con: DuckDBPyConnection, identity: Identity) -> Iterator[None]:
     """While it lasts, `tidied` expressions over telephone numbers can be executed on this connection."""
-    if not any(id_type.normalise == "phone" for id_type in identity.id_types.values()):
-        yield
-        return
-    known: dict[str | None, str | None] = {None: None}
-
-    def numbers(texts: pa.ChunkedArray) -> pa.Array:
-        found = []
-        for text in texts.to_pylist():
-            if text not in known:
-                known[text] = e164(text, identity.default_region)
-            found.append(known[text])
-        return pa.array(found, pa.string())
-
-    con.create_function(
-        _PHONE, numbers, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW, null_handling=FunctionNullHandling.SPECIAL
-    )
+    used = sorted({id_type.normalise for id_type in identity.id_types.values()} & _FUNCTIONS.keys())
+    for name in used:
+        con.create_function(
+            _named(name),
+            _over_columns(_FUNCTIONS[name], identity.default_region),
+            ["VARCHAR"],
+            "VARCHAR",
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
+        )
     try:
         yield
     finally:
-        con.remove_function(_PHONE)
+        for name in used:
+            con.remove_function(_named(name))
+
+
+def _named(normalise: str) -> str:
+    return f"headwater_{normalise}"
+
+
+def _over_columns(function: Callable[[str, str], str | None], region: str) -> Callable[[pa.ChunkedArray], pa.Array]:
+    known: dict[str | None, str | None] = {None: None}
+
+    def over(texts: pa.ChunkedArray) -> pa.Array:
+        found = []
+        for text in texts.to_pylist():
+            if text not in known:
+                known[text] = function(text, region)
+            found.append(known[text])
+        return pa.array(found, pa.string())
+
+    return over
 
 
 def tidied(expression: str, id_type: IdType) -> str:
@@ -57,8 +71,8 @@ def tidied(expression: str, id_type: IdType) -> str:
     if id_type.normalise == "email":
         value = _folded(value)
         value = f"case when regexp_full_match({value}, {text(EMAIL)}) then {value} end"
-    elif id_type.normalise == "phone":
-        value = _without_junk(f"{_PHONE}({value})", id_type)
+    elif id_type.normalise in _FUNCTIONS:
+        value = _without_junk(f"{_named(id_type.normalise)}({value})", id_type)
     return value
 
 

@@ -33,6 +33,8 @@ def normal(id_type: IdType, value: str, region: str) -> str | None:
         text = text if _EMAIL.fullmatch(text) else None
     elif id_type.normalise == "phone":
         text = e164(text, region)
+    elif id_type.normalise == "named_phone":
+        text = named_phone(text, region)
     return None if text is None or is_junk(id_type, text) else text
 
 
@@ -64,3 +66,11 @@ def e164(text: str, region: str) -> str | None:
     if not phonenumbers.is_valid_number(number):
         return None
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def named_phone(text: str, region: str) -> str | None:
+    """`<telephone number>/<name>` as +<country><number>/<letters of the name>, or `None` when one is missing."""
+    written, _, name = text.rpartition("/")
+    letters = "".join(letter for letter in folded(name) if letter.isalpha())
+    number = e164(written, region) if letters else None
+    return f"{number}/{letters}" if number else None

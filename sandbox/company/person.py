@@ -32,6 +32,9 @@ LAST = (
 )  # fmt: skip
 DOMAINS = ("example.com", "example.org", "example.net", "mail.example.com", "post.example.org")
 COUNTRIES = (("US", "en-US"), ("CA", "en-CA"), ("GB", "en-GB"), ("DE", "de-DE"), ("FR", "fr-FR"))
+SHARES = (0.62, 0.12, 0.16, 0.06, 0.04)
+# of so many people two live together, if both are more than passers-by
+HOUSEHOLD = 40
 CHANNELS = ("google_cpc", "google_organic", "instagram", "facebook", "direct", "affiliate", "referral")
 WEB_AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
@@ -110,6 +113,14 @@ def new_device(rng: Random, kind: int) -> Device:
     return Device(kind, uuid(rng), agent, ip, uuid(rng), skew)
 
 
+def home_number(world: World, household: int) -> str | None:
+    """The telephone that a household shares, and that all of it tell everybody; None where each has their own."""
+    rng = world.stream(f"home:{household}")
+    country, _ = rng.choices(COUNTRIES, SHARES)[0]
+    # counted from the other end: nobody's own
+    return number_of(country, -1 - household) if rng.random() < 0.7 else None
+
+
 def draw_person(world: World, index: int) -> Person:
     """Person number `index` of a company; the same for ever."""
     rng = world.stream(f"person:{index}")
@@ -127,10 +138,11 @@ def draw_person(world: World, index: int) -> Person:
     user_id = f"usr_{rng.getrandbits(40):010x}"
     age = rng.triangular(25, 47, 34) if habit == "loyal" and rng.random() < 0.7 else rng.triangular(17, 74, 36)
     birth_date = to_date(world.opened - int(age * 365.25))
-    country, locale = rng.choices(COUNTRIES, (0.62, 0.12, 0.16, 0.06, 0.04))[0]
+    country, locale = rng.choices(COUNTRIES, SHARES)[0]
     pace = {"passer": 0.3, "occasional": 0.022, "regular": 0.066, "loyal": 0.285}[habit]
     visits = pace * rng.lognormvariate(0, 0.28 if habit == "loyal" else 0.45)
     conversion = {"passer": 0.02, "occasional": 0.14, "regular": 0.16, "loyal": 0.15}[habit] * rng.uniform(0.55, 1.45)
+    household = index // HOUSEHOLD if habit != "passer" and index % HOUSEHOLD in (7, 8) else None
     person = Person(
         index=index,
         person_id=f"P{index:06d}",
@@ -145,7 +157,7 @@ def draw_person(world: World, index: int) -> Person:
         birth_date=birth_date,
         country=country,
         locale=locale,
-        phone=number_of(country, index),
+        phone=(None if household is None else home_number(world, household)) or number_of(country, index),
         phone_style=rng.randrange(100),
         visits_per_day=visits,
         conversion=conversion,
@@ -158,7 +170,7 @@ def draw_person(world: World, index: int) -> Person:
         favourites=(rng.choice(CATEGORIES), rng.choice(CATEGORIES)),
         channel=rng.choices(CHANNELS, (0.24, 0.2, 0.14, 0.12, 0.16, 0.06, 0.08))[0],
         is_business=habit in ("regular", "loyal") and rng.random() < 0.22,
-        household=index // 40 if habit != "passer" and index % 40 in (7, 8) else None,
+        household=household,
         leaves_after=arrival + 1 + int(rng.expovariate(1 / 6)) if habit == "passer" else 10**9,
     )
     person.devices.append(new_device(rng, 0))

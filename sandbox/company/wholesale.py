@@ -15,7 +15,7 @@ from sandbox.company.calendar import World
 from sandbox.company.catalogue import CURRENCY, PRODUCTS
 from sandbox.company.deals import course, write_activity, write_course
 from sandbox.company.orders import Order, payer
-from sandbox.company.person import FIRST, LAST, at_hour
+from sandbox.company.person import FIRST, HOUSEHOLD, LAST, at_hour, home_number
 from sandbox.company.phones import cold_number, written
 
 if TYPE_CHECKING:
@@ -191,6 +191,13 @@ def _contact_row(book: Book, contact: dict[str, Any], account: str | None, manag
     book.rows["crm_contacts"].append((*head, account, manager, contact["user_id"], *times))
 
 
+def _number_of_cold(world: World, index: int) -> str:
+    """Some live with a customer of the shop and are called at home; the two are two people."""
+    rng = world.stream(f"cold-home:{index}")
+    home = home_number(world, rng.randrange(max(1, world.people // HOUSEHOLD))) if rng.random() < 0.2 else None
+    return home or cold_number(index)
+
+
 def cold_contacts(world: World, book: Book, as_of_day: int) -> None:
     """People sales met at fairs: in the CRM, never on the site."""
     count = round(world.people * 0.045)
@@ -203,7 +210,7 @@ def cold_contacts(world: World, book: Book, as_of_day: int) -> None:
         first, last = rng.choice(FIRST), rng.choice(LAST)
         contact: dict[str, Any] = {
             "id": f"crm_{rng.getrandbits(40):010x}",
-            "phone": written(cold_number(index), rng.randrange(100)),
+            "phone": written(_number_of_cold(world, index), rng.randrange(100)),
         }
         contact.update(first=first, last=last, birth=None, user_id=None, created=at)
         contact["email"] = f"{first}.{last}@buyer{index}.example.com".lower()

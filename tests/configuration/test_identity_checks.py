@@ -37,6 +37,10 @@ def rules(**more: object) -> Identity:
             Identity(id_types={"user_id": IdType(1, limits={"shoe": 1})}, edges=[]),
             "a limit of user_id names id type «shoe»",
         ),
+        (
+            Identity(id_types={"user_id": IdType(1, weak={"shoe": 1})}, edges=[]),
+            "«weak» of user_id names id type «shoe»",
+        ),
         (Identity(id_types={"user_id": IdType(1)}, edges=[EdgeSource("raw.x", {"shoe": "s"})]), "the edge over raw.x"),
         (Identity(id_types={"customer_id": IdType(1)}, edges=[]), "an id type needs another name"),
     ],

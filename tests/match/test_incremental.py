@@ -26,9 +26,13 @@ RULES = Identity(
         "user_id": IdType(priority=1, limits={"user_id": 1, "email": 2}),
         "email": IdType(priority=2, normalise="email", limits={"user_id": 1, "anonymous_id": 3}),
         "anonymous_id": IdType(priority=3, limits={"user_id": 1, "anonymous_id": 4}),
+        "phone": IdType(priority=4, weak={"email": 1, "anonymous_id": 3}),
     },
     edges=[
-        EdgeSource(table="raw.events", ids={"user_id": "user_id", "anonymous_id": "anonymous_id", "email": "event"}),
+        EdgeSource(
+            table="raw.events",
+            ids={"user_id": "user_id", "anonymous_id": "anonymous_id", "email": "event", "phone": "type"},
+        ),
         EdgeSource(table="raw.conversations", ids={"user_id": "user_id", "email": "email"}),
     ],
     include=[Override(ids=["user_id:u0", "user_id:u1"], reason="two accounts")],
@@ -60,7 +64,8 @@ def people(con: Con) -> dict[tuple[str, str], str]:
 def land(con: Con, segment: int, rows: list[tuple[str | None, ...]]) -> None:
     key = f"events/received_date=2026-01-01/{segment:010d}-{1767225600000 + segment * 1000}.parquet"
     con.executemany(
-        "insert into raw.events (user_id, anonymous_id, event, lake_object, row_number) values (?, ?, ?, ?, ?)",
+        "insert into raw.events (user_id, anonymous_id, event, type, lake_object, row_number) "
+        "values (?, ?, ?, ?, ?, ?)",
         [[*row, key, number] for number, row in enumerate(rows)],
     )
 
@@ -78,7 +83,7 @@ def ids(prefix: str, count: int, suffix: str = "") -> st.SearchStrategy[str | No
     return st.one_of(st.none(), st.integers(0, count).map(lambda number: f"{prefix}{number}{suffix}"))
 
 
-ROWS = st.lists(st.tuples(ids("u", 5), ids("a", 8), ids("E", 6, "@x.org")), min_size=1, max_size=6)
+ROWS = st.lists(st.tuples(ids("u", 5), ids("a", 8), ids("E", 6, "@x.org"), ids("p", 3)), min_size=1, max_size=6)
 CHATS = st.tuples(st.integers(0, 2), ids("u", 5), ids("e", 6, "@x.org"))
 STEPS = st.lists(st.one_of(ROWS, CHATS), min_size=2, max_size=7)
 

@@ -8,19 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.configuration import Identity, IdType
-from headwater.match.tidying import phone_function, tidied
+from headwater.match.tidying import phone_functions, tidied
 from headwater.policy.identifiers import normal
 
 TYPES = {
     "none": IdType(priority=1, junk=["Null", "ÉTÉ", " "]),
     "email": IdType(priority=1, normalise="email", junk=["test@example.com", "İ@x.y"]),
     "phone": IdType(priority=1, normalise="phone", junk=["+12125550100", "unknown"]),
+    "named_phone": IdType(priority=1, normalise="named_phone", junk=["+12125550100/ann"]),
 }
 RULES = Identity(id_types=TYPES, edges=[], default_region="GB")
 # twelve scripts, composed and decomposed letters, capitals whose small letter is longer
 SCRIPTS = "aAéÉΣςßẞİıжЖאبदตが客한აԱሀ0@. -+()\u0301\u00a0\t"
+NAMED = st.builds(
+    "{}/{}".format, st.sampled_from(["020 7946 0958", "+1 212 555 0100", "1/2"]), st.text(SCRIPTS + "/nN")
+)
 TEXTS = st.one_of(
-    st.text(), st.text(SCRIPTS), st.text("0123456789+- ()"), st.just("NULL"), st.just("Test@Example.com ")
+    st.text(), st.text(SCRIPTS), st.text("0123456789+- ()"), NAMED, st.just("NULL"), st.just("Test@Example.com ")
 )
 
 
@@ -28,7 +32,7 @@ TEXTS = st.one_of(
 @given(values=st.lists(TEXTS, min_size=1, max_size=30))
 def test_sql_and_python_say_the_same_of_any_text(values: list[str]) -> None:
     kept = [value for value in values if "\0" not in value]
-    with duckdb.connect() as con, phone_function(con, RULES):
+    with duckdb.connect() as con, phone_functions(con, RULES):
         for id_type in TYPES.values():
             con.execute("create or replace table given (place integer, value text)")
             if kept:
@@ -64,6 +68,18 @@ def test_numbers_of_five_countries_are_one_however_they_are_written(
     written: str, region: str, expected: str | None
 ) -> None:
     assert normal(TYPES["phone"], written, region) == expected
+
+
+def test_a_number_with_a_name_is_one_however_both_are_written_and_none_without_either() -> None:
+    kind = TYPES["named_phone"]
+    written = (
+        "020 7946 0958/Ann-Marie Müller",
+        "+44 20 7946 0958/ANNMARIE MU\u0308LLER ",
+        "020/7946/0958/Ann Marie Müller",
+    )
+    assert {normal(kind, each, "GB") for each in written} == {"+442079460958/annmariemüller"}
+    for each in ("020 7946 0958/", "020 7946 0958/-", "/Ann", "020 7946 0958", "12/Ann", "+1 212 555 0100/Ann"):
+        assert normal(kind, each, "GB") is None
 
 
 @pytest.mark.parametrize(

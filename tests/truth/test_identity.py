@@ -104,3 +104,23 @@ def test_people_who_share_a_device_stay_apart(warehouse: duckdb.DuckDBPyConnecti
     ).fetchone()
     assert owners is not None and owners[0] > 20
     assert owners[0] == owners[1]
+
+
+def test_people_who_share_a_telephone_stay_apart(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Two of a household, and one of them whom only sales knows: each a customer of their own."""
+    found = warehouse.execute(
+        """with owners as (
+            select contacts.phone, truth.person_id, known.customer_id
+            from built.raw.crm__contacts as contacts
+            join truth.identities as truth on truth.id_type = 'crm_id' and truth.id_value = contacts.id
+            join built.identity.identifiers as known on known.id_type = 'crm_id' and known.id_value = contacts.id
+        )
+        select count(*), count(*) filter (one.customer_id = other.customer_id)
+        from owners as one
+        join owners as other
+            on right(regexp_replace(one.phone, '[^0-9]', '', 'g'), 9)
+                = right(regexp_replace(other.phone, '[^0-9]', '', 'g'), 9)
+            and one.person_id < other.person_id"""
+    ).fetchone()
+    assert found is not None and found[0] > 10
+    assert found[1] == 0

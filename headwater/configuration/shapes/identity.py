@@ -12,12 +12,19 @@ from msgspec import Struct
 
 
 class IdType(Struct, forbid_unknown_fields=True):
-    """One kind of identifier. `limits` says how many values of another type one value of this type may be tied to."""
+    """One kind of identifier.
+
+    Attributes:
+        limits: type → how many values of it one value of this type may be tied to.
+        weak: a weak identifier ties after all others, and no two of whom each has some values of one of these types,
+            when together they would have more than this many.
+    """
 
     priority: int
-    normalise: Literal["none", "email", "phone"] = "none"
+    normalise: Literal["none", "email", "phone", "named_phone"] = "none"
     junk: list[str] = []
     limits: dict[str, int] = {}
+    weak: dict[str, int] = {}
 
 
 class EdgeSource(Struct, forbid_unknown_fields=True):
