@@ -117,7 +117,8 @@ def fill(home: Path) -> None:
 
 def _insert(con: duckdb.DuckDBPyConnection, table: str, row: dict[str, Any]) -> None:
     marks = ", ".join("?" for _ in row)
-    con.execute(f"insert into {table} ({', '.join(row)}) values ({marks})", list(row.values()))
+    columns = ", ".join(f'"{name}"' for name in row)
+    con.execute(f"insert into {table} ({columns}) values ({marks})", list(row.values()))
 
 
 _count = iter(range(1, 10_000))

@@ -22,7 +22,8 @@ from headwater.configuration.dbt_vars import dbt_vars
 from headwater.settings import CHECKOUT, load_settings
 from headwater.storage.warehouse import connect
 
-from .conftest import AS_OF, Built, build, fill
+from .conftest import AS_OF, Built, _insert, build, fill
+from .other_rows import other_rows
 
 # What is not built there, and why; DuckDB's rows stand in for it, so that what reads it is compared none the less. So
 # they do for snapshots, which Spark keeps in no plain Parquet, as it cannot be merged into.
@@ -106,6 +107,9 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Built:
     home = tmp_path_factory.mktemp("odd") / "home"
     fill(home)
     with connect(load_settings(home=home), purpose="test") as con:
+        for table, rows in other_rows().items():
+            for row in rows:
+                _insert(con, table, row)
         for number, event in enumerate(odd_events()):
             at = datetime(2026, 3, 1, 10) + timedelta(minutes=41 * number, microseconds=number)
             con.execute(
@@ -123,6 +127,11 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Built:
 def test_what_is_not_compared_is_what_spark_cannot_be_asked_for(odd: Built) -> None:
     models = [node for node in odd.manifest["nodes"].values() if node["resource_type"] == "model"]
     assert {model["name"] for model in models if model["language"] != "sql"} == set(NOT_COMPARED)
+
+
+def test_no_model_is_compared_while_it_is_empty(odd: Built) -> None:
+    empty = {name for relation, name in relations(odd).items() if not odd.rows(f"select 1 from {relation} limit 1")}
+    assert not empty - NOT_COMPARED.keys()
 
 
 def test_what_visitors_write_fails_no_build(odd: Built) -> None:
