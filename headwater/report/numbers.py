@@ -133,7 +133,8 @@ def read_numbers(con: duckdb.DuckDBPyConnection, currency: str) -> Numbers:
         attribution_model=chosen,
         channels=records(
             "select channel, spend_cents, revenue_cents, retail_revenue_cents, new_customers, cac_cents, roas,"
-            " retail_roas, incremental_orders_low, incremental_orders_high, is_incremental"
+            " retail_roas, incremental_orders_low, incremental_orders_high, is_incremental,"
+            " lift_comparison"
             " from marts.marketing_efficiency"
             f" where level = 'channel' and model = '{chosen}' and (revenue_cents > 0 or spend_cents > 0)"
             " order by revenue_cents desc, channel"

@@ -231,8 +231,9 @@ def _channels(numbers: Numbers) -> Section:
     return Section(
         "What each channel brings",
         f"Order revenue of all time, shared out among the channels by which buyers came{how}, beside what was spent on"
-        " each. That does not tell what would not have been bought without a channel; the orders it brought do, as the"
-        " 95 % interval of a comparison of people reached with people like them, where there is one. The cost of each"
+        " each. That does not tell what would not have been bought without a channel; the orders it brought do, as a"
+        " 95 % interval: of an ad platform's experiment, or, where there is none, of people reached beside people like"
+        " them, which says no more than that they may be so many. The cost of each"
         " new customer is a channel's spend over those credited to it; the blended cost in the scorecard is lower,"
         " because it counts those who came without an ad, too.",
         charts.channels(numbers.channels, currency) if has_any else "",
@@ -246,7 +247,8 @@ def _lift(row: dict[str, Any]) -> str:
         return words.NOTHING
     if not row["is_incremental"]:
         return "none shown"
-    return f"{row['incremental_orders_low']:,.0f} to {row['incremental_orders_high']:,.0f}"
+    span = f"{row['incremental_orders_low']:,.0f} to {row['incremental_orders_high']:,.0f}"
+    return span if row["lift_comparison"] == "experiment" else f"may be {span}"
 
 
 def _cohorts(numbers: Numbers) -> Section:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.clock import DAY, HOUR, MINUTE, day_name, iso
+from sandbox.company import studies
 from sandbox.company.catalogue import CURRENCY
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ BASELINE = {"google_organic": "organic_search", "referral": "referral"}
 class AdCampaign:
     """One campaign. `source` is the simulator's channel whose visits it gets `weight` parts of; `effect` is the share
     of its visits that it caused, `echo` the share that leads to an order days later (see `echoes`); `ads` are
-    (utm_content, days after the opening until it runs)."""
+    (utm_content, days after the opening until it runs); `study` is the lift study that it is under, if any."""
 
     campaign_id: str
     platform: str
@@ -45,6 +46,12 @@ class AdCampaign:
     cost_per_click: int
     click_rate: float
     ads: tuple[tuple[str, int], ...]
+    study: studies.Study | None = None
+
+    @property
+    def begins(self) -> int:
+        """Days after the opening until its first ad runs."""
+        return min(begins for _, begins in self.ads)
 
     def ad_id(self, content: str) -> str:
         """The id of the ad with this utm_content."""
@@ -59,12 +66,13 @@ CAMPAIGNS = (
         name="Brand search",
         utm=("google", "cpc", "brand-search"),
         source="google_cpc",
-        weight=0.42,
+        weight=0.3,
         effect=0.0,
         echo=0.0,
         cost_per_click=130,
         click_rate=0.11,
         ads=(("brand-a", 0), ("brand-sitelinks", 210)),
+        study=studies.Study(held_out=0.5, seen_anyway=0.05),
     ),
     AdCampaign(
         campaign_id="cmp_google_generic",
@@ -73,12 +81,13 @@ CAMPAIGNS = (
         name="Search: outdoor gear",
         utm=("google", "cpc", "outdoor-gear"),
         source="google_cpc",
-        weight=0.43,
+        weight=0.4,
         effect=0.85,
         echo=0.08,
         cost_per_click=340,
         click_rate=0.031,
         ads=(("jackets-rsa", 0), ("tents-rsa", 0), ("boots-rsa", 160)),
+        study=studies.Study(held_out=0.15, seen_anyway=0.01),
     ),
     AdCampaign(
         campaign_id="cmp_google_shopping",
@@ -87,12 +96,13 @@ CAMPAIGNS = (
         name="Shopping",
         utm=("google", "cpc", "shopping"),
         source="google_cpc",
-        weight=0.15,
+        weight=0.3,
         effect=0.75,
         echo=0.05,
         cost_per_click=230,
         click_rate=0.014,
-        ads=(("feed-all", 120),),
+        ads=(("feed-all", 30),),
+        study=studies.Study(held_out=0.3, seen_anyway=0.003),
     ),
     AdCampaign(
         campaign_id="cmp_meta_prospecting",
@@ -137,6 +147,7 @@ CAMPAIGNS = (
         ads=(("list-link", 0), ("coupon-box", 60)),
     ),
 )
+UNDER_STUDY = tuple(one for one in CAMPAIGNS if one.study)
 ECHO = {one.ad_id(content): one.echo for one in CAMPAIGNS for content, _ in one.ads}
 _BY_SOURCE: dict[str, tuple[AdCampaign, ...]] = {
     source: tuple(one for one in CAMPAIGNS if one.source == source) for source in {one.source for one in CAMPAIGNS}
@@ -145,7 +156,9 @@ _BY_SOURCE: dict[str, tuple[AdCampaign, ...]] = {
 
 @dataclass(frozen=True)
 class Touch:
-    """What brought a visit: channel, campaign and ad as the company reports them, and whether it caused the visit."""
+    """What brought a visit: channel, campaign and ad as the company reports them, and whether it caused the visit.
+    `study` is the campaign under study that the person was, or being held out would have been, shown; `door` the
+    simulator's channel that they took in its stead; `stays_away` says that they take none."""
 
     channel: str
     campaign: str = ""
@@ -154,6 +167,9 @@ class Touch:
     utm: tuple[str, str, str] = ("", "", "")
     content: str = ""
     click_id: str = ""
+    study: str = ""
+    door: str = ""
+    stays_away: bool = False
 
 
 DIRECT = Touch("direct")
@@ -185,22 +201,27 @@ def touch(
         return Touch(BASELINE.get(channel, "direct"))
     campaign = rng.choices(running, [one.weight for one in running])[0]
     content = rng.choice([content for content, begins in campaign.ads if begins <= day])
+    is_incremental = rng.random() < campaign.effect
+    study = campaign.campaign_id if campaign.study else ""
+    if study and studies.place(world, campaign, person_id, at // DAY)[0] == studies.CONTROL:
+        door, name = studies.DOOR
+        return Touch(name, study=study, door=door, stays_away=is_incremental)
     return Touch(
         campaign.channel,
         campaign.utm[2],
         campaign.ad_id(content),
-        rng.random() < campaign.effect,
+        is_incremental,
         campaign.utm,
         content,
         f"fbclid=IwAR{rng.getrandbits(80):020x}" if campaign.platform == "meta_ads" else "",
+        study,
     )
 
 
 def write_ads(world: World, book: Book, as_of_day: int) -> None:
     """The ad platforms' tables: campaigns, ads, and a row per day and ad, whose impressions are corrected later."""
     for campaign in CAMPAIGNS:
-        first = min(begins for _, begins in campaign.ads)
-        at = (world.opened + first) * DAY - 12 * HOUR
+        at = (world.opened + campaign.begins) * DAY - 12 * HOUR
         named = (campaign.campaign_id, campaign.platform, campaign.name, *campaign.utm)
         book.row("ads_campaigns", at, *named, iso(at), iso(at))
         for content, begins in campaign.ads:
@@ -209,6 +230,8 @@ def write_ads(world: World, book: Book, as_of_day: int) -> None:
             book.row("ads_ads", at, ad_id, campaign.campaign_id, name, content, iso(at), iso(at))
             for day in range(world.opened + begins, as_of_day):
                 _write_day(world, book, campaign, ad_id, day)
+        if campaign.study:
+            studies.write_months(world, book, campaign, as_of_day)
 
 
 def _write_day(world: World, book: Book, campaign: AdCampaign, ad_id: str, day: int) -> None:

@@ -30,6 +30,8 @@ class Book:
         sold: product → (at, quantity) of what was ordered.
         ad_visits: day number and ad → visits that it led to.
         effects: channel and campaign → orders, additional orders, their cents, cents of the additional ones.
+        study_reached: campaign under study, month, group and bucket → visits that it led, or would have led, to.
+        study_orders: the same → orders in the days after.
     """
 
     def __init__(self, as_of: int, spool: Path) -> None:
@@ -40,6 +42,8 @@ class Book:
         self.sold: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self.ad_visits: dict[tuple[int, str], int] = defaultdict(int)
         self.effects: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        self.study_reached: dict[tuple[str, str, str, int], int] = defaultdict(int)
+        self.study_orders: dict[tuple[str, str, str, int], int] = defaultdict(int)
         self.sent_at = array("q")
         self.offsets = array("q")
         self.lengths = array("i")

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.clock import DAY, HOUR, MINUTE, iso
-from sandbox.company import echoes, email, subscriptions, support, wholesale
+from sandbox.company import echoes, email, studies, subscriptions, support, wholesale
+from sandbox.company.advertising import UNDER_STUDY
 from sandbox.company.book import Book, Identity
 from sandbox.company.calendar import Campaign, World, season
 from sandbox.company.orders import Order, write_orders
@@ -52,6 +53,7 @@ class Life:
         self.last_bad_talk: int | None = None
         self.last_cancel_wish: int | None = None
         self.ad_visits: list[echoes.AdVisit] = []
+        self.reached: list[tuple[str, int]] = []  # by which campaign under study, or nearly, and when
         self.last_visit = person.arrival
         self.interest = 1.0
         self.lapsed = False
@@ -198,6 +200,7 @@ def tell(world: World, book: Book, index: int, busy: dict[int, float], as_of_day
             break
         life.live_day(day, campaigns.get(day), busy[day])
     echoes.tell(life)
+    studies.count(life, UNDER_STUDY)
     write_orders(life)
     subscriptions.write_subscriptions(life)
     wholesale.write_contacts(life)

@@ -31,6 +31,7 @@ _SEARCHES = (
     "stove",
     "backpack 30l",
 )
+_BY_AD = ("facebook", "instagram", "google_cpc")
 _LENGTH = {"passer": 1.1, "occasional": 1.7, "regular": 1.3, "loyal": 0.75}
 
 
@@ -56,6 +57,8 @@ def go_shopping(life: Life, start: int, channel: str, campaign: Campaign | None 
     """One session from its first page to its end, perhaps with an order or a subscription."""
     person, rng = life.person, life.person.rng
     visit = Visit(life, choose_device(life), start, channel, campaign)
+    if visit.touch.stays_away:
+        return
     device = visit.device
     arrive(visit)
     if life.registered and not device.logged_in and rng.random() < (0.85 if device.is_shared else 0.5):
@@ -226,7 +229,8 @@ def _cause(visit: Visit, campaign: Campaign | None, coupon: str | None) -> str:
         return "coupon"
     if campaign:
         return "email"
-    if visit.channel in ("facebook", "instagram", "google_cpc") and visit.rng.random() < 0.5:
+    # who is held out from an ad draws as they would have by it
+    if (visit.touch.door or visit.channel in _BY_AD) and visit.rng.random() < 0.5 and not visit.touch.door:
         return "advertisement"
     return "habit" if visit.life.person.habit == "loyal" else "need"
 

@@ -55,6 +55,7 @@ COLUMNS = {
     "ads_campaigns": "id, platform, name, utm_source, utm_medium, utm_campaign, created_at, updated_at",
     "ads_ads": "id, campaign_id, name, utm_content, created_at, updated_at",
     "ads_daily_performance": ("id, day, campaign_id, ad_id, spend_cents, currency, impressions, clicks, updated_at"),
+    "ads_lift_results": "id, campaign_id, first_day, last_day, study_group, user_bucket, users, orders, updated_at",
 }
 _INDEXED = {
     "crm_contacts": ("email collate nocase",),
@@ -66,6 +67,7 @@ _INDEXED = {
     "support_ratings": ("ticket_id",),
     "payments_invoices": ("customer_id",),
     "ads_daily_performance": ("campaign_id", "ad_id"),
+    "ads_lift_results": ("campaign_id",),
 }
 
 

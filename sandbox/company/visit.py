@@ -44,7 +44,6 @@ class Visit:
         rng = life.person.rng
         self.life, self.device, self.rng = life, device, rng
         self.started_at = self.now = start
-        self.channel = channel
         self.count = 0
         self.first_sent = 0
         self.origin: dict[str, str] = {}
@@ -54,6 +53,9 @@ class Visit:
         mailing = campaign.campaign_id if campaign is not None else None
         who, is_app = life.person.person_id, device.kind == 1
         self.touch = touch(life.world, who, start, channel, mailing=mailing, is_app=is_app, campaign_id=ad_campaign)
+        self.channel = self.touch.door or channel
+        if self.touch.study:
+            life.reached.append((self.touch.study, start))
         self.context = self._context(rng, channel, campaign)
 
     def _context(self, rng: Random, channel: str, campaign: Any) -> dict[str, Any]:
@@ -77,12 +79,15 @@ class Visit:
             self.url_query = f"?utm_source=newsletter&utm_medium=email&utm_campaign={campaign.campaign_id}"
             self.origin = {"referrer": ""}
         elif channel in _REFERRERS and device.kind == 0:
-            self.origin = {"referrer": _REFERRERS[channel]}
-            if channel in _SHARE_TAGGED and rng.random() < _SHARE_TAGGED[channel]:
+            self.origin = {"referrer": _REFERRERS[self.channel]}
+            is_tagged = channel in _SHARE_TAGGED and rng.random() < _SHARE_TAGGED[channel]
+            click = f"gclid=Cj0KCQ{rng.getrandbits(60):015x}" if channel == "google_cpc" else self.touch.click_id
+            if self.touch.door:  # an unpaid result has neither, and was drawn for all the same: no life depends on it
+                is_tagged, click = False, ""
+            if is_tagged:
                 (source, medium, name), content = self.touch.utm, self.touch.content
                 context["campaign"] = {"source": source, "medium": medium, "name": name, "content": content}
                 self.url_query = f"?utm_source={source}&utm_medium={medium}&utm_campaign={name}&utm_content={content}"
-            click = f"gclid=Cj0KCQ{rng.getrandbits(60):015x}" if channel == "google_cpc" else self.touch.click_id
             if click:
                 self.url_query += ("&" if self.url_query else "?") + click
         return context

@@ -228,6 +228,13 @@ TOOLS: dict[str, tuple[str, dict[str, View]]] = {
                 "day desc, campaign, ad",
                 money=_AD_MONEY,
             ),
+            "studies": View(
+                "Lift studies",
+                "select r.first_day, r.last_day, c.name as campaign, r.study_group, r.user_bucket, r.users, r.orders "
+                "from ads_lift_results r join ads_campaigns c on c.id = r.campaign_id",
+                ("campaign", "study_group", "first_day"),
+                "first_day desc, campaign, study_group, user_bucket",
+            ),
         },
     ),
 }

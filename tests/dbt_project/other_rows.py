@@ -63,6 +63,11 @@ def _tools() -> dict[str, Rows]:
             {"id": "d2", "day": date(2026, 2, 28), "campaign_id": "ac2", "spend_cents": 999, "clicks": 0},
             {"id": "d3", "day": date(2026, 2, 28), "campaign_id": "ac1", "ad_id": "ad1", "spend_cents": None},
         ],
+        "raw.ads__lift_results": [
+            {"id": f"r{number}", "campaign_id": "ac1", "first_day": feb.date(), "last_day": date(2026, 2, 28),
+             "study_group": group, "user_bucket": number // 2, "users": 7, "orders": orders, "updated_at": mar}
+            for number, (group, orders) in enumerate((("test", 2), (" Control ", 1), ("test", None), ("control", 0)))
+        ],
         "raw.crm__contacts": [
             {"id": "crm_fan", "email": "fan@example.com", "first_name": "Fay", "birth_date": datetime(1991, 3, 15)},
         ],

@@ -49,12 +49,13 @@ MARTS = """
         );
     create table marts.marketing_efficiency as
         select * replace (cast(new_customers as double) as new_customers, cast(roas as double) as roas) from (values
-            ('channel', 'markov', 'paid_search', 5000, 20000, 18000, 4.0, 1250, 4.0, 3.6, 12.4, 1099.6, true),
-            ('channel', 'markov', 'direct', 0, 90000, 90000, 9.0, null, null, null, null, null, null),
-            ('channel', 'linear', 'display', 7000, 7000, 7000, 1.0, 7000, 1.0, 1.0, -3.0, 8.0, false),
-            ('campaign', 'markov', 'email', 1, 1, 1, 1.0, 1, 1.0, 1.0, 1.0, 1.0, true)
+            ('channel', 'markov', 'paid_search', 5000, 20000, 18000, 4.0, 1250, 4.0, 3.6, 12.4, 1099.6, true,
+                'experiment'),
+            ('channel', 'markov', 'direct', 0, 90000, 90000, 9.0, null, null, null, null, null, null, null),
+            ('channel', 'linear', 'display', 7000, 7000, 7000, 1.0, 7000, 1.0, 1.0, -3.0, 8.0, false, 'visit'),
+            ('campaign', 'markov', 'email', 1, 1, 1, 1.0, 1, 1.0, 1.0, 1.0, 1.0, true, 'mailing')
         ) as v(level, model, channel, spend_cents, revenue_cents, retail_revenue_cents, new_customers, cac_cents, roas,
-            retail_roas, incremental_orders_low, incremental_orders_high, is_incremental);
+            retail_roas, incremental_orders_low, incremental_orders_high, is_incremental, lift_comparison);
     create table marts.channel_performance as select 'markov' as attribution_model;
     create table marts.funnel_steps as
         select month_start, step_number, step, count_visits

@@ -145,6 +145,12 @@ def test_the_channels_are_those_of_the_companys_attribution_model(marts: duckdb.
     assert "Paid search" not in text
 
 
+def test_only_what_an_experiment_tells_is_said_without_a_may_be(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
+    assert "3.60 12 to 1,100" in _page(marts, tmp_path / "experiment")
+    marts.execute("update marts.marketing_efficiency set lift_comparison = 'visit'")
+    assert "3.60 may be 12 to 1,100" in _page(marts, tmp_path / "visit")
+
+
 def test_tests_that_warned_or_failed_are_named(marts: duckdb.DuckDBPyConnection, tmp_path: Path):
     checks = Checks(passed=7, warned=["zero_price (order_lines)"], failed=["too_old (events)"])
     text = _page(marts, tmp_path / "warned", checks=checks)

@@ -93,7 +93,7 @@ def test_the_lift_ranks_the_channels_that_it_is_shown_of_as_they_truly_rank(
 def test_the_orders_of_the_days_after_an_ad_are_those_that_it_truly_brought_by_another_door(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
-    """What the lower bound says it is: the ad's orders of other visits than its own."""
+    """What the lower bound says it is, where no experiment decides: the ad's orders of other visits than its own."""
     found = warehouse.execute(
         f"""
         with orders as (
@@ -102,8 +102,7 @@ def test_the_orders_of_the_days_after_an_ad_are_those_that_it_truly_brought_by_a
             join truth.sessions s on s.person_id = o.person_id
                 and o.ordered_at::timestamptz between s.started_at::timestamptz
                 and s.ended_at::timestamptz + interval 4 seconds
-            where (o.channel = 'paid_search' and s.channel <> 'google_cpc')
-                or (o.channel = 'paid_social' and s.channel not in ('instagram', 'facebook'))
+            where o.channel = 'paid_social' and s.channel not in ('instagram', 'facebook')
             group by o.channel
         )
         select channel, lift_low * count_reached, later, lift_high * count_reached
@@ -112,7 +111,7 @@ def test_the_orders_of_the_days_after_an_ad_are_those_that_it_truly_brought_by_a
         order by 1
         """
     ).fetchall()
-    assert [row[0] for row in found] == ["paid_search", "paid_social"]
+    assert [row[0] for row in found] == ["paid_social"]
     assert [row for row in found if not row[1] <= row[2] <= row[3]] == []
 
 
@@ -122,10 +121,32 @@ def test_the_lift_tells_search_for_the_own_name_from_search_that_brings_people(
     found = dict(
         warehouse.execute(
             "select campaign, is_incremental from built.marts.channel_lift"
-            " where campaign in ('brand-search', 'outdoor-gear', 'prospecting', 'best-of-lists')"
+            " where campaign in ('brand-search', 'outdoor-gear', 'prospecting', 'best-of-lists', 'shopping')"
         ).fetchall()
     )
-    assert found == {"brand-search": False, "best-of-lists": False, "outdoor-gear": True, "prospecting": True}
+    assert {campaign for campaign, is_shown in found.items() if is_shown} == {"outdoor-gear", "prospecting", "shopping"}
+    assert {campaign for campaign, is_shown in found.items() if not is_shown} == {"brand-search", "best-of-lists"}
+
+
+def test_an_experiment_decides_for_its_campaign(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Most of what these campaigns bring is ordered in the ad's own visit, where no comparison of visits reaches."""
+    found = warehouse.execute(
+        """
+        select campaign, comparison, lift.is_incremental = (truth.is_incremental = '1') as is_right,
+            truth.incremental_orders::int between incremental_orders_low and incremental_orders_high as is_held,
+            orders_by_experiment
+        from built.marts.channel_lift lift join truth.campaign_effects truth using (channel, campaign)
+        where channel = 'paid_search' order by 1
+        """
+    ).fetchall()
+    assert [row[:4] for row in found] == [
+        (campaign, "experiment", True, True) for campaign in ("brand-search", "outdoor-gear", "shopping")
+    ]
+    whole = warehouse.execute(
+        "select comparison, orders_by_experiment from built.marts.channel_lift"
+        " where channel = 'paid_search' and campaign = '(all)'"
+    ).fetchone()
+    assert whole == ("experiment", pytest.approx(sum(row[4] for row in found)))
 
 
 def test_a_visits_channel_is_the_one_that_it_truly_came_by(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -1,10 +1,16 @@
 -- What people order after they were reached, beside people like them who were not. Two comparisons:
 -- visits by an ad against visits that nobody paid for, of people at the same point (which of their
--- visits, orders so far, days since the visit before), by what is ordered in the days after; and
+-- visits, orders so far, days since the visit before, whether an ad led to an earlier one), by what
+-- is ordered in the days after; and
 -- people who got a mailing against buyers who did not, by orders in the days after less what six
 -- times as many days before say is usual for them.
 -- Visits with an order in them are not compared, on both sides: whether an ad brought that visit,
 -- none can see. Their orders are counted apart, for the upper bound.
+-- Of a campaign that a lift study tells of (`int_lift_studied`), the study decides: nothing is
+-- compared, what the study covers is left to it, and the orders of other days' visits are in the
+-- upper bound. So are those of visits that tell no campaign, while their channel has one under
+-- study.
+{%- set by_ad = "('paid_search', 'paid_social', 'display', 'affiliate')" %}
 {%- set days_before = company_var("lift_mailing_days") * 6 %}
 
 with sessions as (
@@ -23,6 +29,31 @@ as_of as (
     select * from {{ ref('int_as_of') }}
 ),
 
+studied as (
+    select * from {{ ref('int_lift_studied') }}
+),
+
+covered as (
+    select distinct
+        channel,
+        campaign,
+        first_date,
+        last_date
+    from studied
+),
+
+decided as (
+    select
+        channel,
+        campaign
+    from studied
+    union
+    select
+        channel,
+        '(none)' as campaign
+    from studied
+),
+
 visits as (
     select
         session_id,
@@ -36,7 +67,11 @@ visits as (
         ) as visit_number,
         lag(started_at) over (
             partition by customer_id order by started_at, session_id
-        ) as visited_before_at
+        ) as visited_before_at,
+        coalesce(max(case when channel in {{ by_ad }} then 1 else 0 end) over (
+            partition by customer_id order by started_at, session_id
+            rows between unbounded preceding and 1 preceding
+        ), 0) as was_reached_before
     from sessions
 ),
 
@@ -76,7 +111,7 @@ visit_outcomes as (
         visits.channel,
         visits.campaign,
         visits.customer_id,
-        visits.channel in ('paid_search', 'paid_social', 'display', 'affiliate') as is_reached,
+        visits.channel in {{ by_ad }} as is_reached,
         least(visits.visit_number, 3) || '|'
         || case
             when coalesce(ordered_around.count_before, 0) = 0 then '0'
@@ -91,21 +126,32 @@ visit_outcomes as (
             when visits.started_at < visits.visited_before_at + interval '7 days' then '2'
             when visits.started_at < visits.visited_before_at + interval '21 days' then '7'
             else '21'
-        end as stratum,
+        end
+        || '|'
+        || case when visits.was_reached_before = 1 then 'ad' else 'none' end as stratum,
         cast(coalesce(ordered_around.count_after, 0) as double) as outcome,
         coalesce(ordered_around.count_own, 0) as open_orders,
         coalesce(ordered_around.count_in_visit, 0) = 0
         and visits.ended_at
-        <= as_of.as_of - interval '{{ company_var("lift_visit_days") }} days' as is_compared
+        <= as_of.as_of - interval '{{ company_var("lift_visit_days") }} days'
+        and decided.channel is null as is_compared
     from visits
     cross join as_of
     left join ordered_around
         on visits.session_id = ordered_around.session_id
+    left join decided
+        on visits.channel = decided.channel and visits.campaign = decided.campaign
+    left join covered
+        on
+            visits.channel = covered.channel
+            and visits.campaign = covered.campaign
+            and cast(visits.started_at as date) between covered.first_date and covered.last_date
     where
-        visits.channel in (
-            'paid_search', 'paid_social', 'display', 'affiliate',
-            'direct', 'organic_search', 'referral'
+        (
+            visits.channel in {{ by_ad }}
+            or visits.channel in ('direct', 'organic_search', 'referral')
         )
+        and covered.channel is null
 ),
 
 sent as (

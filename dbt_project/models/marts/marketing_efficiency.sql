@@ -84,6 +84,7 @@ final as (
         lift.incremental_orders_low,
         lift.incremental_orders_high,
         lift.is_incremental,
+        lift.comparison as lift_comparison,
         case
             when lift.is_incremental
                 then nullif(summed.spend_cents, 0) / lift.incremental_orders
