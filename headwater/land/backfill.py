@@ -16,9 +16,10 @@ from headwater.configuration import Config, PulledTable, RestTable
 from headwater.errors import HeadwaterError, UsageError
 from headwater.land.contracts import Learned
 from headwater.land.extracts import Pulled, only_one, pulled_source
+from headwater.land.held import REMEMBERED, Held, Window, note_window
 from headwater.land.listings import TablePulled, Work, between
 from headwater.land.objects import Rejected, put_once, put_quarantine
-from headwater.land.places import Cursor
+from headwater.land.places import Cursor, as_state
 from headwater.settings import Settings
 from headwater.storage.lake import open_lake
 
@@ -77,13 +78,17 @@ def _land(work: Work, name: str, since: datetime, until: datetime, counts: Table
             break
     put_quarantine(work.lake, "extracts", f"{work.name}.{name}", rejected)
     counts.quarantined = len(rejected)
+    held = Held({}, table)
+    bad = {row: as_state(at) for row, at in map(held.named, rejected[:REMEMBERED])}
+    now = datetime.now(UTC).replace(tzinfo=None)
+    note_window(work.settings, work.name, name, Window(now.isoformat(), as_state(first), as_state(last), bad))
     rows = pa.concat_tables(found, promote_options="permissive") if found else None
     if rows is None or not rows.num_rows:
         return
     # the time makes it another object, which is loaded even where the same rows were landed before
-    now = pa.array([datetime.now(UTC).replace(tzinfo=None)] * rows.num_rows, pa.timestamp("us"))
+    stamps = pa.array([now] * rows.num_rows, pa.timestamp("us"))
     out = pa.BufferOutputStream()
-    pq.write_table(rows.append_column(BACKFILLED, now), out, compression="zstd")
+    pq.write_table(rows.append_column(BACKFILLED, stamps), out, compression="zstd")
     _, is_new = put_once(work.lake, f"extracts/{work.name}/{name}", out.getvalue().to_pybytes())
     counts.rows, counts.objects = rows.num_rows, int(is_new)
 

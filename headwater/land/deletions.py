@@ -25,6 +25,7 @@ from headwater.errors import HeadwaterError
 from headwater.land.casting import quoted
 from headwater.land.contracts import Learned
 from headwater.land.databases import reader
+from headwater.land.held import REMEMBERED, Window, names_of, note_window
 from headwater.land.listings import TablePulled, Work, between, counted
 from headwater.land.objects import put_once
 from headwater.land.rows import ARROW, DELETED, Typed
@@ -78,10 +79,13 @@ def _scan(work: Work, name: str, counts: TablePulled, now: datetime) -> None:
         counts.objects += _put(work, name, marks, now)
         counts.deleted += gone.num_rows
     if unseen.num_rows:
+        right: list[str] = []
         for typed in _rows_of(work, name, learned, unseen):
             if typed.rows.num_rows:
                 counts.objects += _put(work, name, typed.rows, now)
                 counts.rows += typed.rows.num_rows
+                right += names_of(typed.rows, table)
+        note_window(work.settings, work.name, name, Window(now.isoformat(), right=right[:REMEMBERED]))
         counts.notes.append(f"a scan of the keys found {counted(unseen.num_rows)} that no pull had brought")
 
 

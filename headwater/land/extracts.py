@@ -163,6 +163,7 @@ def _resource(work: Work, listings: dict[str, Listing], name: str, report: Pulle
         listing = listings.get(name)
         if listing is not None:
             counts.quarantined = listing.quarantined
+            counts.aside, counts.kept_aside = listing.held.count, listing.held.sentence()
             counts.changes, counts.notes = listing.changes(), listing.notes()
             if listing.is_over or counts.error is not None:
                 listings.pop(name).close()

@@ -25,6 +25,7 @@ from headwater.errors import HeadwaterError, UnavailableError, UsageError
 from headwater.land.casting import from_text, literal, quoted
 from headwater.land.contracts import Learned, LearnedError, put_changes
 from headwater.land.extracts import Pulled, only_one
+from headwater.land.held import Held
 from headwater.land.listings import TablePulled
 from headwater.land.objects import Rejected, put_once, put_quarantine
 from headwater.land.rows import as_text, flagged
@@ -112,16 +113,21 @@ class _Files:
         held = {item.key for item in self._lake.list(f"extracts/{self._source}/{self._name}/")}
         seen = self._remembered()
         learned = Learned(seen, self._table, f"{self._source}'s {self._name}")
+        aside = self._held = Held(seen, self._table)
+        found = self._found()
+        aside.forget(aside.places() - {file.key for file in found}, is_nameless=True)
         try:
-            for file in self._found():
+            for file in found:
                 told = f"{file.size}:{file.tag}"
                 before = seen["files"].get(file.key)
                 if before and before[0] == told and (before[1] in held or not before[1]):
                     continue
                 was = before[1] if before else "" if seen["files"] else None
                 seen["files"][file.key] = [told, self._file(file, learned, was)]
+                aside.save()
                 self._remember(seen)
         finally:
+            self._counts.aside, self._counts.kept_aside = aside.count, aside.sentence()
             self._counts.changes = [change.sentence() for change in learned.changes]
             put_changes(self._lake, self._source, self._name, self._table, learned.changes)
             self._transformer.close()
@@ -154,6 +160,8 @@ class _Files:
                 rejected, rows = [Rejected("unreadable file", f"{file.key}: {reason}", file.key)], 0
             key, is_new = put_once(self._lake, self._folder, target, before) if rows else ("", False)
         put_quarantine(self._lake, "extracts", f"{self._source}.{self._name}", rejected)
+        self._held.forget([file.key])
+        self._held.aside(rejected, of=file.key)
         self._counts.quarantined += len(rejected)
         self._counts.rows += rows if is_new else 0
         self._counts.objects += int(is_new)
@@ -194,6 +202,7 @@ class _Files:
                 for item in wrong:
                     self._told(item, learned)
                     rejected.append(Rejected(item.reason, f"{file.key}: {item.detail}", item.payload))
+                self._held.right(typed)
                 typed = flagged(typed, self._table)
                 writer = writer or pq.ParquetWriter(target, typed.schema, compression="zstd")
                 writer.write_table(typed)

@@ -18,6 +18,7 @@ from headwater.configuration import Config, PulledTable, RestSource, RestTable, 
 from headwater.errors import DataError, HeadwaterError
 from headwater.land.contracts import Learned, LearnedError, fits, put_changes
 from headwater.land.databases import Reader, reader
+from headwater.land.held import Held, windows
 from headwater.land.objects import Rejected, put_quarantine
 from headwater.land.pages import client, pages
 from headwater.land.places import Cursor, Place
@@ -37,6 +38,7 @@ class TablePulled:
 
     Attributes:
         deleted: rows that are gone from the tool.
+        aside: rows that are kept aside now, also from pulls before; `kept_aside` says it in words, and since when.
         changes: what the table has that was not declared, as sentences.
         notes: what the tool did that it should not, and that harmed nothing.
         error: why this table was not pulled to its end.
@@ -46,6 +48,8 @@ class TablePulled:
     quarantined: int = 0
     objects: int = 0
     deleted: int = 0
+    aside: int = 0
+    kept_aside: str = ""
     changes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     error: HeadwaterError | None = None
@@ -75,6 +79,7 @@ class Listing:
     Attributes:
         is_over: the last row has come.
         quarantined: rows newly kept aside.
+        held: the rows that are kept aside, newly or still.
     """
 
     def __init__(self, work: Work, name: str, state: dict[str, Any]) -> None:
@@ -82,8 +87,10 @@ class Listing:
         self.table: PulledTable = work.source.tables[name]
         self._place = Place(state, self.table)
         self._learned = Learned(state, self.table, work.where(name))
+        self.held = Held(state, self.table)
+        self.held.asked_again(windows(work.settings, work.name, name))
         self._keys: set[Any] = set()
-        self._twice = self._begun_again = 0
+        self._twice = self._begun_again = self._unplaced = 0
         self._batches = self._begin()
         self.is_over = False
         self.quarantined = 0
@@ -97,14 +104,17 @@ class Listing:
         """
         self._place.keep_in(state)
         self._learned.keep_in(state)
+        self.held.keep_in(state)
         rejected: list[Rejected] = []
         sent = 0
         try:
             for batch in self._batches:  # goes on where the package before ended it
                 rejected += batch.rejected
-                self._place.keep_aside(batch.aside)
+                told = self.held.aside(batch.rejected)
+                self._unplaced += told.count(None)
+                self._place.keep_aside([*batch.aside, *told])  # a transformation's failures have theirs in the record
                 self._count_keys(batch.rows)
-                fresh = self._place.take(batch.rows)
+                fresh = self._place.take(batch.rows, self.held.right(batch.rows))
                 if fresh.num_rows:
                     yield fresh
                     sent += fresh.num_rows
@@ -112,6 +122,7 @@ class Listing:
                     self._place.save(is_whole=False)
                     return
             self._place.save(is_whole=True)
+            self.held.end(self._place.asked)
             self.is_over = True
         except LearnedError as error:
             self._begun_again += 1
@@ -125,6 +136,7 @@ class Listing:
             raise
         finally:
             self._keep_aside(state, rejected)
+            self.held.save()
             put_changes(self._work.lake, self._work.name, self._name, self.table, self._learned.changes)
 
     def changes(self) -> list[str]:
@@ -137,14 +149,18 @@ class Listing:
         if not self._place.is_ascending and (self._place.was_ascending or self._is_ordered()):
             notes.append(f"rows do not come by ascending {self.table.cursor} any more")
         if self._place.stepped_back:
+            why = "it was deleted, or the tool's clock went back"
+            if self._unplaced:
+                why = f"it is among those whose {self.table.cursor} cannot be read, or {why}"
             notes.append(
-                f"the newest row is not where it was: it was deleted, or the tool's clock went back; rows from before "
-                f"{self.table.cursor} were read again"
+                f"the newest row is not where it was: {why}; rows from before {self.table.cursor} were read again"
             )
         if self._twice:
             notes.append(f"{counted(self._twice)} came more than once")
         if self._place.late:
             notes.append(f"{counted(self._place.late)} came late, after others with a newer {self.table.cursor}")
+        if self._place.changed:
+            notes.append(f"{counted(self._place.changed)} changed without a newer {self.table.cursor}")
         return notes
 
     def close(self) -> None:
@@ -161,7 +177,8 @@ class Listing:
     def _begin(self) -> Iterator[Typed]:
         """Every batch, once more from further back where the newest row is not found again."""
         while True:
-            self._keys, self._twice = set(), 0
+            self._keys, self._twice, self._unplaced = set(), 0, 0
+            self.held.begin()
             yield from self._read()
             if not self._place.step_back():
                 return

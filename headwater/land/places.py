@@ -35,21 +35,26 @@ class Place:
         is_ascending: so far every row had a cursor at or after the one before it.
         was_ascending: so was every listing before.
         late: rows that are news although their cursor is before the place's.
+        changed: rows that say something else than before under the same cursor, or an older one.
         stepped_back: how often the newest row was not found again.
+        asked: from where on was asked last.
     """
 
     def __init__(self, state: dict[str, Any], table: PulledTable) -> None:
         self._state, self._table = state, table
-        self._cursor: Cursor = _read(state.get("cursor"))
+        self._cursor: Cursor = from_state(state.get("cursor"))
         self._known: set[str] = set(state.get("recent", []))
-        self._aside: Cursor = _read(state.get("aside_since"))
+        self._known_keys: set[str] = set(state.get("recent_keys", []))
+        self._knows_all = bool(state.get("recent_is_all", True))
+        self._aside: Cursor = from_state(state.get("aside_since"))
         self._recent: list[pa.Table] = []
         self._greatest: Cursor = self._cursor
         self._last: Cursor = None
         self._answered: Cursor = None
         self.is_ascending = True
         self.was_ascending = bool(state.get("was_ascending", False))
-        self.late = self.stepped_back = 0
+        self.late = self.changed = self.stepped_back = 0
+        self.asked: Cursor = None
 
     @property
     def is_new(self) -> bool:
@@ -65,24 +70,27 @@ class Place:
 
     def since(self) -> Cursor:
         """From where on to ask; None: everything."""
-        if self._cursor is None or self._table.cursor is None:
-            return None
-        before = _before(self._cursor, self._table.overlap)
-        if self._aside is None or self._aside_is_old():
-            return before
-        return min(before, self._aside)
+        self.asked = None
+        if self._cursor is not None and self._table.cursor is not None:
+            self.asked = _before(self._cursor, self._table.overlap)
+            if self._aside is not None and not self._aside_is_old():
+                self.asked = min(self.asked, self._aside)
+        return self.asked
 
-    def take(self, rows: pa.Table) -> pa.Table:
-        """The rows that have not landed yet; notes how far they bring the place."""
+    def take(self, rows: pa.Table, was_aside: list[bool]) -> pa.Table:
+        """The rows that have not landed yet; notes how far they bring the place.
+
+        Args:
+            was_aside: of each row, whether it is awaited: it was kept aside before, and is not late.
+        """
         name = self._table.cursor
         if name is None or not rows.num_rows:
             return rows
         column = rows[name]
-        fresh = self._news(rows, column)
+        fresh = self._news(rows, column, was_aside)
         self._note_order(column)
         newest = pc.max(column).as_py()
-        if newest is not None and (self._answered is None or newest > self._answered):
-            self._answered = newest
+        self._note_answered(newest)
         if newest is not None and (self._greatest is None or newest > self._greatest):
             self._greatest = newest
         self._recent.append(self._window(rows))
@@ -91,26 +99,35 @@ class Place:
         return fresh
 
     def keep_aside(self, cursors: list[Any]) -> None:
-        """Rows with these cursors were not taken."""
+        """Rows with these cursors were not taken, but they are there."""
         found = [value for value in cursors if value is not None]
+        self._note_answered(max(found, default=None))
         if found and not self._aside_is_old():
             self._aside = min([*found, self._aside] if self._aside is not None else found)
+
+    def _note_answered(self, newest: Any) -> None:
+        if newest is not None and (self._answered is None or newest > self._answered):
+            self._answered = newest
 
     def save(self, *, is_whole: bool) -> None:
         """Write the place into the state: at the end of a listing, or before it when its order can be relied on."""
         # rows before the ones that came may still come: a kill must not lose them
         reached = self._greatest if is_whole or self.is_ascending else self._cursor
-        self._state["cursor"] = _write(reached)
+        self._state["cursor"] = as_state(reached)
         recent = [self._window(table) for table in self._recent]
-        if sum(table.num_rows for table in recent) > REMEMBERED_ROWS:
+        is_too_much = sum(table.num_rows for table in recent) > REMEMBERED_ROWS
+        if is_too_much:
             recent = []  # they land once more, which the warehouse does not mind
+        self._state["recent_is_all"] = is_whole and not is_too_much
         digests = {digest for table in recent for digest in digests_of(table)}
         self._state["recent"] = sorted(digests)
+        keys = {digest for table in recent for digest in digests_of(table.select(self._table.key))}
+        self._state["recent_keys"] = sorted(keys)
         if self._aside is None or self._aside_is_old():
             self._state.pop("aside_since", None)
             self._state.pop("aside_at", None)
         else:
-            self._state["aside_since"] = _write(self._aside)
+            self._state["aside_since"] = as_state(self._aside)
             self._state.setdefault("aside_at", datetime.now(UTC).isoformat())
         self._state["was_ascending"] = self.is_ascending
 
@@ -126,32 +143,38 @@ class Place:
         self.stepped_back += 1
         self._cursor = _before(self._cursor, STEP_BACK_SECONDS) if self.stepped_back == 1 else None
         self._greatest = self._last = self._answered = None
-        self._recent, self.late = [], 0
+        self._recent, self.late, self.changed = [], 0, 0
         return True
 
     def forget(self) -> None:
         """Begin with the first row again."""
-        for name in ("cursor", "recent", "aside_since", "aside_at"):
+        for name in ("cursor", "recent", "recent_keys", "recent_is_all", "aside_since", "aside_at"):
             self._state.pop(name, None)
         self._cursor = self._aside = self._greatest = self._last = None
-        self._known, self._recent = set(), []
-        self.is_ascending, self.late = True, 0
+        self._known, self._known_keys, self._recent = set(), set(), []
+        self.is_ascending, self.late, self.changed = True, 0, 0
 
-    def _news(self, rows: pa.Table, column: Any) -> pa.Table:
+    def _news(self, rows: pa.Table, column: Any, was_aside: list[bool]) -> pa.Table:
         if self._cursor is None:
             return rows
         is_old = pc.fill_null(pc.less_equal(column, pa.scalar(self._cursor, column.type)), True)
         old = rows.filter(is_old)
         if not old.num_rows:
             return rows
+        awaited = pa.array(was_aside, pa.bool_()).filter(_one_array(is_old))
         if self._known:
-            old = old.filter(pa.array([digest not in self._known for digest in digests_of(old)]))
+            is_news = pa.array([digest not in self._known for digest in digests_of(old)])
+            old, awaited = old.filter(is_news), awaited.filter(is_news)
+        # where not everything is remembered, what comes again may have landed before
+        if self._knows_all:
+            keys = digests_of(old.filter(pc.invert(awaited)).select(self._table.key))
+            self.changed += sum(key in self._known_keys for key in keys)
+            self.late += sum(key not in self._known_keys for key in keys)
         newer = rows.filter(pc.invert(is_old))
-        self.late += old.num_rows
         return newer if not old.num_rows else pa.concat_tables([old, newer])
 
     def _note_order(self, column: Any) -> None:
-        values = pc.drop_null(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
+        values = pc.drop_null(_one_array(column))
         if not len(values):
             return
         first = values[0].as_py()
@@ -179,6 +202,10 @@ def digests_of(rows: pa.Table) -> list[str]:
     return [hashlib.sha256(repr(tuple(row.values())).encode()).hexdigest()[:16] for row in rows.to_pylist()]
 
 
+def _one_array(column: Any) -> Any:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
 def _before(cursor: Cursor, seconds: float) -> Any:
     if isinstance(cursor, datetime):
         return cursor - timedelta(seconds=seconds)
@@ -187,13 +214,15 @@ def _before(cursor: Cursor, seconds: float) -> Any:
     return cursor
 
 
-def _write(cursor: Cursor) -> Any:
+def as_state(cursor: Cursor) -> Any:
+    """A cursor as JSON has it."""
     if isinstance(cursor, datetime):
         return {"timestamp": cursor.isoformat()}
     return {"date": cursor.isoformat()} if isinstance(cursor, date) else cursor
 
 
-def _read(found: Any) -> Cursor:
+def from_state(found: Any) -> Cursor:
+    """What `as_state` wrote."""
     if not isinstance(found, dict):
         return found
     if "timestamp" in found:

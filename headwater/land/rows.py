@@ -232,6 +232,15 @@ def flagged(rows: pa.Table, table: PulledTable) -> pa.Table:
     return rows.append_column(DELETED, flag.fill_null(False))
 
 
+def lenient(value: Any, kind: ColumnType) -> Any:
+    """A value of JSON as a column of this type has it, also where it is written as text; None where it is none."""
+    try:
+        found = msgspec.convert(value, _PYTHON[kind], strict=False)
+    except msgspec.ValidationError:
+        return None
+    return _utc(found) if isinstance(found, datetime) else found
+
+
 def as_text(value: Any) -> str | None:
     """Any value as the text of a column that was widened."""
     if value is None or isinstance(value, str):

@@ -189,8 +189,9 @@ def _freshness(hours: float | None) -> dg.FreshnessPolicy | None:
 
 
 def _as_declared(name: str, table: str, found: TablePulled) -> dg.AssetCheckResult:
-    """A pull that was not to its end fails; what was handled as the contract says, or did no harm, warns."""
-    told = [*found.changes, *found.notes]
+    """A pull that was not to its end fails; what was handled as the contract says, or did no harm, warns, and rows that
+    are kept aside warn until they have come right."""
+    told = [*found.changes, *found.notes, *([found.kept_aside] if found.kept_aside else [])]
     told_as = {"changes": found.changes, "notes": found.notes}
     return dg.AssetCheckResult(
         check_name=AS_DECLARED,
@@ -199,7 +200,7 @@ def _as_declared(name: str, table: str, found: TablePulled) -> dg.AssetCheckResu
         severity=dg.AssetCheckSeverity.WARN if found.error is None else dg.AssetCheckSeverity.ERROR,
         description=str(found.error) if found.error else "; ".join(told),
         metadata={key: dg.MetadataValue.json(list(value)) for key, value in told_as.items()}
-        | {"quarantined": dg.MetadataValue.int(found.quarantined)},
+        | {"quarantined": dg.MetadataValue.int(found.quarantined), "kept_aside": dg.MetadataValue.int(found.aside)},
     )
 
 

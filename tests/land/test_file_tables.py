@@ -206,3 +206,25 @@ def test_a_file_on_s3_that_could_not_be_fetched_is_not_held_against_it(
         before.fails = lambda kind, path: False
         assert land(settings, books).tables["csv"].rows == 1
     assert loaded(lake, books, "csv") == [("a", 1)]
+
+
+def test_what_a_file_holds_that_does_not_fit_is_told_until_the_file_or_another_one_has_it_right(
+    settings: Settings, books: Config, folder: Path
+) -> None:
+    def told() -> tuple[int, str]:
+        found = land(settings, books).tables["csv"]
+        return found.aside, found.kept_aside[:22]
+
+    sales = folder / "sales"
+    sales.mkdir()
+    (sales / "1.csv").write_text("id,amount,at\na,1,2026-01-01\nb,many,2026-01-01\nc,few,2026-01-01\n")
+    assert told() == (2, "2 rows are kept aside ")
+    assert told() == (2, "2 rows are kept aside ")
+    (sales / "2.csv").write_text("id,amount,at\nb,2,2026-01-01\n")
+    assert told() == (1, "1 row is kept aside (r")
+    (sales / "3.csv").write_text("id,at\nd,2026-01-01\n")
+    assert told()[0] == 2
+    (sales / "3.csv").unlink()
+    assert told()[0] == 1
+    (sales / "1.csv").write_text("id,amount,at\na,1,2026-01-01\nb,1,2026-01-01\nc,33,2026-01-01\n")
+    assert told() == (0, "")

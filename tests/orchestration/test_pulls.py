@@ -65,6 +65,20 @@ def test_a_change_of_schema_warns_by_the_tables_check_and_says_what_it_is(crm: R
     assert found["crm__contacts"].description == "column colour (text) is not declared: evolve"
 
 
+def test_rows_that_are_kept_aside_warn_with_each_run_until_they_have_come_right(
+    crm: RestSource, tool: PagedTool
+) -> None:
+    tool.rows["contacts"] = [contact(1), contact(2, visits="many")]
+    first = checks(materialize(lake_of(crm)))["crm__contacts"]
+    again = checks(materialize(lake_of(crm)))["crm__contacts"]
+    for found in (first, again):
+        assert (found.passed, found.severity.value, found.metadata["kept_aside"].value) == (False, "WARN", 1)
+    assert first.description == f"column visits is declared as integer and holds text: discard; {again.description}"
+    assert str(again.description).startswith("1 row is kept aside (raw.quarantine), the first since 20")
+    tool.rows["contacts"] = [contact(1), contact(2)]
+    assert checks(materialize(lake_of(crm)))["crm__contacts"].passed
+
+
 def job_of(source: RestSource) -> Any:
     """The whole run of a source: its tables in the lake and in the warehouse, and its check."""
     import dagster as dg
