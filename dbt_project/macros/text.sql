@@ -36,16 +36,16 @@
     end
 {%- endmacro %}
 
-{# The digits of a text, in their order. #}
-{% macro digits_of(text) %}
-    {{- return(adapter.dispatch("digits_of")(text)) -}}
+{# The digits of a telephone number as somebody typed it, without the zero that is dialled at home. #}
+{% macro dialled_digits(text) %}
+    {{- return(adapter.dispatch("dialled_digits")("replace(" ~ text ~ ", '(0)', '')")) -}}
 {% endmacro %}
 
-{% macro default__digits_of(text) %}
-    {{- return("regexp_replace(" ~ text ~ ", '[^0-9]', '')") -}}
+{% macro default__dialled_digits(text) %}
+    {{- return("regexp_replace(regexp_replace(" ~ text ~ ", '[^0-9]', ''), '^0+', '')") -}}
 {% endmacro %}
 
 {# without 'g' only the first match is replaced #}
-{% macro duckdb__digits_of(text) %}
-    {{- return("regexp_replace(" ~ text ~ ", '[^0-9]', '', 'g')") -}}
+{% macro duckdb__dialled_digits(text) %}
+    {{- return("regexp_replace(regexp_replace(" ~ text ~ ", '[^0-9]', '', 'g'), '^0+', '')") -}}
 {% endmacro %}

@@ -102,4 +102,4 @@ def test_the_numbers_of_a_month_are_those_of_its_orders(company: Built) -> None:
         "select metric, value, previous_value from marts.executive_scorecard"
         " where period = 'last_month' and metric in ('order_revenue', 'sales', 'new_customers', 'guest_sales')"
         " order by 1"
-    ) == [("guest_sales", 2, 0), ("new_customers", 1, 1), ("order_revenue", 1300, 16051), ("sales", 3, 2)]
+    ) == [("guest_sales", 2, 0), ("new_customers", 1, 1), ("order_revenue", -2000, 16051), ("sales", 3, 2)]

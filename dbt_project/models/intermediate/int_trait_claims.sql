@@ -239,14 +239,12 @@ owned as (
 ),
 
 -- A telephone number as somebody typed it: at its end stands the number at the person's that
--- identity resolution has, without a leading zero that is dialled at home.
+-- identity resolution has.
 typed_numbers as (
     select
         customer_id,
         trait_value,
-        regexp_replace(
-            {{ digits_of("replace(trait_value, '(0)', '')") }}, '^0+', ''
-        ) as digits
+        {{ dialled_digits('trait_value') }} as digits
     from owned
     where trait = 'phone'
     group by customer_id, trait_value
