@@ -61,6 +61,7 @@ _ROWS: dict[str, list[dict[str, Any]]] = {
         {"id_type": "email", "id_value": "dan@example.com", "customer_id": "dan"},
         {"id_type": "crm_id", "id_value": "crm_dan", "customer_id": "dan"},
         {"id_type": "phone", "id_value": "+442079460018", "customer_id": "dan"},
+        {"id_type": "named_phone", "id_value": "+12125550142/dan", "customer_id": "dan"},
     ],
     "raw.email__contacts": [{"id": "e2", "email": "dan@example.com", "status": "subscribed"}],
     "raw.email__sends": [
@@ -112,6 +113,7 @@ def _events() -> list[dict[str, Any]]:
         _track("2026-02-06 00:00:00", "Order Cancelled", properties={"order_id": "unpaid1", "total": 99}, **dan),
         _event("2026-02-06 00:00:00", type="page", name="Home", **dan),
         _event("2026-02-06 00:00:00", type="identify", traits={"phone": "(020) 7946-0018"}, **dan),
+        _event("2026-02-06 12:00:00", type="identify", traits={"phone": "212.555.0142"}, **dan),
         _event("2026-02-07 00:00:00", type="identify", traits={"phone": "ask my wife"}, **dan),
         *(
             _event(at, type="identify", traits={"address": address}, **dan)
@@ -240,6 +242,7 @@ def test_a_telephone_number_is_one_value_however_it_is_written(home: Path) -> No
     claims = "select source_name, trait_value, is_believed from marts.trait_provenance"
     assert rows(home, f"{claims} where customer_id = 'dan' and trait = 'phone' order by all") == [
         ("crm", "+442079460018", True),
+        ("events", "+12125550142", False),
         ("events", "+442079460018", False),
         ("events", "ask my wife", False),
     ]

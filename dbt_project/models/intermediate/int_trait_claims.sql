@@ -254,13 +254,15 @@ numbers as (
     select
         typed_numbers.customer_id,
         typed_numbers.trait_value,
-        min(phones.id_value) as phone
+        min(split_part(phones.id_value, '/', 1)) as phone
     from typed_numbers
     inner join identifiers as phones
         on
             typed_numbers.customer_id = phones.customer_id
-            and phones.id_type = 'phone'
-            and right(phones.id_value, length(typed_numbers.digits)) = typed_numbers.digits
+            -- a household's number is one of them's, with the name everybody's
+            and phones.id_type in ('phone', 'named_phone')
+            and right(split_part(phones.id_value, '/', 1), length(typed_numbers.digits))
+            = typed_numbers.digits
     where length(typed_numbers.digits) >= 7
     group by typed_numbers.customer_id, typed_numbers.trait_value
 ),
