@@ -126,7 +126,7 @@ def test_a_purchase_is_credited_to_the_visits_before_it_and_else_to_nobody_known
         "select conversion_id, channel, revenue_cents from marts.attribution where model = 'first_touch' order by 1"
     )
     assert found == [
-        ("f1", "unknown", 5000),  # of the tables of the shop: no touch is known
+        ("f1", "unknown", 0),  # of the tables of the shop, in pounds: no touch is known, nor what that is in dollars
         ("o1", "paid_search", 12051),
         ("o2", "direct", 4000),
         ("o3", "direct", 0),
