@@ -20,6 +20,7 @@ import pprint
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ PARSED = "partial_parse.msgpack"
 MANIFEST = "manifest.json"
 _HOME = "{home}"
 _KEPT = 5  # states of the project
+_WRITTEN_SECONDS = 60.0
 
 
 def dbt_executable() -> str:
@@ -70,6 +72,24 @@ def ensure_manifest(settings: Settings) -> Path:
                 keep(target, settings.home, digest)
         stamp.write_text(digest)
     return manifest
+
+
+def read_manifest(settings: Settings) -> dict[str, Any]:
+    """What the manifest of `ensure_manifest` says. While a `dbt` of somebody else writes it anew, it is in pieces: then
+    this waits for that to end.
+
+    Raises:
+        HeadwaterError: as `ensure_manifest`, or the manifest stayed in pieces.
+    """
+    path, deadline = ensure_manifest(settings), time.monotonic() + _WRITTEN_SECONDS
+    while True:
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return found
+        except ValueError as error:
+            if time.monotonic() > deadline:
+                raise HeadwaterError(f"{path} is damaged: delete it, dbt writes it anew.") from error
+            time.sleep(0.1)
 
 
 def _parse(settings: Settings, target: Path, manifest: Path) -> None:

@@ -1,6 +1,5 @@
 """Modelling: the dbt project, one asset a model, one asset check a test."""
 
-import json
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from typing import Any
@@ -13,11 +12,11 @@ from headwater.settings import exported
 from headwater.storage.warehouse.lock import RUN_WAIT_SECONDS
 from orchestration.checks import failing_rows, failing_tests, told
 from orchestration.dbt import AfterScores, Dbt, Translator, run_target
-from orchestration.parsed import ensure_manifest
+from orchestration.parsed import read_manifest
 from orchestration.platform import POOL, Platform, Warehouse, as_of, purpose, rows, settings
 
-MANIFEST = ensure_manifest(settings())
-NODES: dict[str, Any] = json.loads(MANIFEST.read_text(encoding="utf-8"))["nodes"]
+MANIFEST = read_manifest(settings())
+NODES: dict[str, Any] = MANIFEST["nodes"]
 AFTER_SCORES = "source:ml+"
 Models = Iterator[Any]
 

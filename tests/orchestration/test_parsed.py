@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from headwater.errors import HeadwaterError
 from headwater.settings import load_settings
 from orchestration import parsed
 from orchestration.parsed import dbt_executable, ensure_manifest, keep, lay_out, target_dir
@@ -55,6 +56,27 @@ def test_what_names_its_home_otherwise_than_we_think_is_not_kept(tmp_path: Path,
     assert not keep(target, tmp_path / "home", "digest")
     assert not lay_out(tmp_path / "other", tmp_path, "digest")
     assert not cache.exists()
+
+
+def test_a_manifest_that_somebody_else_is_writing_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, slept = tmp_path / "manifest.json", []
+    manifest.write_text('{"nodes": {"one"')
+
+    def written_meanwhile(seconds: float) -> None:
+        slept.append(seconds)
+        manifest.write_text('{"nodes": {"one": 1}}')
+
+    monkeypatch.setattr(parsed, "ensure_manifest", lambda _: manifest)
+    monkeypatch.setattr(parsed.time, "sleep", written_meanwhile)
+    assert parsed.read_manifest(load_settings(home=tmp_path)) == {"nodes": {"one": 1}}
+    assert len(slept) == 1
+
+    manifest.write_text("{")
+    monkeypatch.setattr(parsed, "_WRITTEN_SECONDS", -1.0)
+    with pytest.raises(HeadwaterError, match="is damaged: delete it"):
+        parsed.read_manifest(load_settings(home=tmp_path))
 
 
 def test_a_home_that_has_been_parsed_is_left_as_it_is(tmp_path: Path, cache: Path) -> None:
