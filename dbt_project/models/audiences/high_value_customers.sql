@@ -27,10 +27,7 @@ buyers as (
     where
         orders.kind = 'sale'
         and orders.total_cents > {{ company_var('high_value_order_above_cents') }}
-        {% if company_var('currency') %}
-            and coalesce(orders.currency, '{{ company_var("currency") }}')
-            = '{{ company_var("currency") }}'
-        {% endif %}
+        and {{ in_company_currency('orders.currency') }}
         and (orders.fully_refunded_at is null or orders.fully_refunded_at > as_of.as_of)
         and orders.ordered_at
         >= as_of.as_of - interval '{{ company_var("high_value_window_days") }} days'
